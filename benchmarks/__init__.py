@@ -1,0 +1,1 @@
+"""Benchmarks of hotloop. Each module is a command: ``python -m benchmarks.roofline``, ``python -m benchmarks.fit``."""

@@ -1,0 +1,26 @@
+"""One file a peer. Each has ``LIBRARY``, what must be importable, and ``Peer``.
+
+``Peer(workload, x, y)`` builds the network; ``epochs(n)`` trains n epochs over shuffled rows and returns when the
+last step is finished; ``loss()`` is the training loss of the whole data set in inference mode. A peer that cannot do
+a workload raises NotImplementedError. Each does what its documentation recommends for speed on a CPU: data in memory as
+its own arrays, the fused optimizer where there is one, and the number of threads it is fastest with.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from types import ModuleType
+
+NAMES = ("hotloop", "torch_eager", "torch_compile", "jax_scan", "jax_step", "keras", "sklearn")
+
+
+def load(name: str) -> ModuleType:
+    """Import a peer's file."""
+    return importlib.import_module(f"benchmarks.fit.peers.{name}_peer")
+
+
+def installed(name: str) -> bool:
+    """Whether the library a peer needs is here. Nothing heavy is imported."""
+    library = {"torch_eager": "torch", "torch_compile": "torch", "jax_scan": "jax", "jax_step": "jax"}.get(name, name)
+    return importlib.util.find_spec(library) is not None

@@ -1,0 +1,119 @@
+"""Runs the peers of one workload in turn, and turns their times into ratios."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+from benchmarks.fit.workloads import Workload
+from benchmarks.roofline import Roofline
+
+SETTLE_SECONDS = 0.05  # the last peer's threads stop spinning meanwhile
+
+
+class Process:
+    """A peer in its own process. `absent` says why it cannot run this workload, or is None."""
+
+    def __init__(self, peer: str, workload: Workload) -> None:
+        self.peer, self.workload = peer, workload
+        self.epochs = 1
+        self.microseconds: list[float] = []
+        command = [sys.executable, "-m", "benchmarks.fit.worker", peer, workload.name]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        first = self._answer()
+        self.absent: str | None = first.get("absent")
+        self.loss: float = first.get("loss", math.nan)
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.peer} on '{self.workload.name}' died:\n{self.process.stderr.read()}")
+        return json.loads(line)
+
+    def seconds(self, epochs: int) -> float:
+        """Time of that many epochs."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"epochs": epochs}) + "\n")
+        self.process.stdin.flush()
+        return float(self._answer()["seconds"])
+
+    def calibrate(self, window: float) -> None:
+        """Choose the number of epochs that takes about `window` seconds."""
+        self.epochs = max(1, round(window / self.seconds(1)))
+
+    def measure(self) -> None:
+        """Add one time per step to the list."""
+        time.sleep(SETTLE_SECONDS)
+        self.microseconds.append(1e6 * self.seconds(self.epochs) / (self.epochs * self.workload.steps))
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median and quartiles."""
+    if len(values) < 2:
+        return {"median": values[0], "low": values[0], "high": values[0]}
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return {"median": median, "low": low, "high": high}
+
+
+def compare(workload: Workload, names: list[str], rounds: int, window: float) -> dict[str, Any]:
+    """Time every peer in turn, `rounds` times over, starting each round with another one.
+
+    Returns a dict: for each peer the times of its steps in microseconds with median and quartiles, its loss after the
+    warm-up, and the ratio of its time to hotloop's, paired round by round.
+    """
+    processes: list[Process] = []
+    absent: dict[str, str] = {}
+    try:
+        for name in names:
+            process = Process(name, workload)
+            if process.absent is None:
+                process.calibrate(window)
+                processes.append(process)
+            else:
+                absent[name] = process.absent
+                process.close()
+        for i in range(rounds):
+            start = i % len(processes)
+            for process in processes[start:] + processes[:start]:
+                process.measure()
+    finally:
+        for process in processes:
+            process.close()
+    return {"absent": absent, "peers": _results(processes)}
+
+
+def _results(processes: list[Process]) -> dict[str, Any]:
+    ours = next((p.microseconds for p in processes if p.peer == "hotloop"), None)
+    results = {}
+    for p in processes:
+        results[p.peer] = {"loss": p.loss, "us": spread(p.microseconds), "rounds_us": p.microseconds}
+        if ours is not None:
+            results[p.peer]["ratio"] = spread([a / b for a, b in zip(p.microseconds, ours, strict=True)])
+    return results
+
+
+def roofline_share(workload: Workload, roofline: Roofline, microseconds: float) -> float:
+    """Least time this machine needs for a step's products and its update, over the measured time."""
+    level = workload.working_set()
+    gathered = 4.0 * workload.batch * workload.widths[0]
+    products = roofline.seconds(workload.flops(), 0, 0, level)
+    update = roofline.seconds(0, 0, workload.bytes_updated(), level)
+    gather = roofline.seconds(0, gathered, 0, 4.0 * workload.rows * workload.widths[0])
+    if workload.batch == 1:  # every weight is read for two operations: bytes decide
+        products = max(products, roofline.seconds(0, 4.0 * workload.parameters, 0, level))
+    return 1e6 * (products + update + gather) / microseconds

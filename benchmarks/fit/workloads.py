@@ -1,0 +1,109 @@
+"""The networks that are timed, and the synthetic data they learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FLOAT = 4  # bytes
+MAX_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A dense network, its optimizer and its batch.
+
+    Attributes
+    ----------
+    widths : tuple of int
+        Inputs, hidden layers, outputs.
+    activation : str
+        Of the hidden layers: "relu" or "elu".
+    batch_norm : bool
+        Dense (no bias) -> batch normalisation -> activation, instead of dense -> activation.
+    dropout : float
+        Rate after each hidden activation.
+    loss : str
+        "classes": softmax cross-entropy of integer labels; "mse": mean squared error.
+    optimizer : str
+        "sgd", "momentum" (0.9) or "adam".
+    """
+
+    name: str
+    widths: tuple[int, ...]
+    batch: int
+    optimizer: str
+    activation: str = "relu"
+    batch_norm: bool = False
+    dropout: float = 0.0
+    loss: str = "classes"
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """(inputs, outputs) of every dense layer."""
+        return list(zip(self.widths[:-1], self.widths[1:], strict=True))
+
+    @property
+    def rate(self) -> float:
+        """Learning rate."""
+        return {"sgd": 0.01, "momentum": 0.01, "adam": 0.001}[self.optimizer]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the data set: whole batches, enough of them that an epoch's own cost is not the story."""
+        steps = min(400, max(4, MAX_ROWS // self.batch))
+        return steps * self.batch
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.rows // self.batch
+
+    @property
+    def parameters(self) -> int:
+        """Trainable numbers."""
+        norm = sum(n for _, n in self.layers[:-1]) if self.batch_norm else 0
+        return sum(k * n + n for k, n in self.layers) + norm
+
+    def flops(self) -> float:
+        """Of one training step: forward, weight gradients, and input gradients of all layers but the first."""
+        products = [2.0 * self.batch * k * n for k, n in self.layers]
+        return 3 * sum(products) - products[0]
+
+    def bytes_updated(self) -> float:
+        """Read and written by the optimizer: weights and slots."""
+        slots = {"sgd": 0, "momentum": 1, "adam": 2}[self.optimizer]
+        return 2.0 * FLOAT * self.parameters * (1 + slots)
+
+    def working_set(self) -> float:
+        """Weights, slots, gradients and activations: what a step touches again in the next one."""
+        slots = {"sgd": 0, "momentum": 1, "adam": 2}[self.optimizer]
+        return FLOAT * (self.parameters * (2 + slots) + 2.0 * self.batch * sum(self.widths))
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """x (rows, inputs) float32 in [0, 1), and y: labels (rows,) int32 or targets (rows, 1) float32."""
+        rng = np.random.default_rng(0)
+        x = rng.random((self.rows, self.widths[0]), dtype=np.float32)
+        teacher = rng.standard_normal((self.widths[0], self.widths[-1])).astype(np.float32)
+        signal = (x - 0.5) @ teacher / np.sqrt(self.widths[0] / 12)
+        if self.loss == "mse":
+            return x, signal + 0.1 * rng.standard_normal(signal.shape, dtype=np.float32)
+        return x, signal.argmax(axis=1).astype(np.int32)
+
+
+DEEP = (784, *[100] * 10, 10)
+WORKLOADS = {
+    w.name: w
+    for w in [
+        Workload("784-300-100-10 b32 momentum", (784, 300, 100, 10), 32, "momentum"),
+        Workload("784-300-100-10 b32 adam", (784, 300, 100, 10), 32, "adam"),
+        Workload("784-64-64-10 b64 adam", (784, 64, 64, 10), 64, "adam"),
+        Workload("784-300-100-10 b200 adam", (784, 300, 100, 10), 200, "adam"),
+        Workload("784-10x100-10 bn elu dropout b64 adam", DEEP, 64, "adam", "elu", True, 0.2),
+        Workload("784-16-10 b1 sgd", (784, 16, 10), 1, "sgd"),
+        Workload("784-16-10 b1 momentum", (784, 16, 10), 1, "momentum"),
+        Workload("8-64-64-1 b32 adam mse", (8, 64, 64, 1), 32, "adam", loss="mse"),
+        Workload("784-3x1024-10 b1024 adam", (784, 1024, 1024, 1024, 10), 1024, "adam"),
+    ]
+}

@@ -1,0 +1,75 @@
+#include "bindings/arrays.h"
+
+#include <pybind11/stl.h>
+
+#include "core/error.h"
+
+namespace hl {
+
+py::dtype numpy_dtype(DType dtype) { return py::dtype(name_of(dtype)); }
+
+DType dtype_of(const py::array& array) {
+  const py::dtype dtype = array.dtype();
+  const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|';
+  try {
+    if (native) return dtype_from(py::cast<std::string>(dtype.attr("name")));
+  } catch (const ValueError&) {
+  }
+  throw TypeError("[data] expected an array of numbers in native byte order, received dtype " +
+                  py::cast<std::string>(py::str(py::object(dtype))) + ".");
+}
+
+Column column_of(const py::array& array) {
+  if (array.ndim() < 1) throw ValueError("[data] expected an array with a batch axis, received a scalar.");
+  Column c;
+  c.rows = array.shape(0);
+  c.features = 1;
+  for (py::ssize_t axis = array.ndim() - 1; axis >= 1; --axis) {
+    if (array.shape(axis) != 1 && array.strides(axis) != c.features * array.itemsize() && array.size() > 0)
+      throw ValueError("[data] expected rows that are contiguous in C order.");
+    c.features *= array.shape(axis);
+  }
+  c.source.data = static_cast<const char*>(array.data());
+  c.source.row_bytes = array.strides(0);
+  c.source.dtype = dtype_of(array);
+  return c;
+}
+
+Sink sink_of(const py::array& array, DType dtype, int64_t rows) {
+  const Column c = column_of(array);
+  if (c.source.dtype != dtype || c.rows < rows || !array.writeable())
+    throw ValueError("[data] expected a writable " + std::string(name_of(dtype)) + " output array of " +
+                     std::to_string(rows) + " rows.");
+  return {const_cast<char*>(c.source.data), c.source.row_bytes};
+}
+
+py::tuple tuple_of(const Shape& shape) {
+  py::tuple result(shape.size());
+  for (size_t i = 0; i < shape.size(); ++i)
+    result[i] = shape[i] == kBatch ? py::object(py::none()) : py::object(py::int_(shape[i]));
+  return result;
+}
+
+Attrs attrs_of(const py::dict& dict) {
+  Attrs attrs;
+  for (const auto& [key, value] : dict) {
+    const std::string name = py::cast<std::string>(key);
+    if (py::isinstance<py::bool_>(value)) {
+      attrs.set(name, py::cast<bool>(value));
+    } else if (py::isinstance<py::int_>(value)) {
+      attrs.set(name, py::cast<int64_t>(value));
+    } else if (py::isinstance<py::float_>(value)) {
+      attrs.set(name, py::cast<double>(value));
+    } else if (py::isinstance<py::str>(value)) {
+      attrs.set(name, py::cast<std::string>(value));
+    } else if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
+      attrs.set(name, py::cast<std::vector<int64_t>>(value));
+    } else {
+      throw TypeError("[attribute '" + name + "'] expected a bool, number, string or list of integers, received " +
+                      py::cast<std::string>(py::str(py::type::of(value))) + ".");
+    }
+  }
+  return attrs;
+}
+
+}  // namespace hl

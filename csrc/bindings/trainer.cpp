@@ -1,0 +1,156 @@
+#include "train/trainer.h"
+
+#include <pybind11/stl.h>
+
+#include <cstring>
+#include <optional>
+
+#include "bindings/bind.h"
+#include "bindings/data.h"
+#include "core/error.h"
+
+namespace hl {
+namespace {
+
+using Rates = py::array_t<double, py::array::c_style>;
+using Index = py::array_t<int64_t, py::array::c_style>;
+
+std::unique_ptr<Trainer> make_trainer(const std::vector<std::pair<std::string, Shape>>& variables,
+                                      const std::string& dtype, int n_threads) {
+  std::vector<VariableSpec> specs;
+  for (const auto& [name, shape] : variables) specs.push_back({name, shape});
+  return std::make_unique<Trainer>(dtype_from(dtype), std::move(specs), n_threads);
+}
+
+int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_batch, int64_t n_batches,
+            int64_t batch_size, int64_t n_rows, const std::optional<Index>& index, const std::optional<Rates>& rates,
+            int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds) {
+  Job job;
+  job.data = &data.data;
+  job.first_batch = first_batch;
+  job.n_batches = n_batches;
+  job.batch_size = batch_size;
+  job.n_rows = n_rows;
+  if (index) {
+    if (index->size() < n_rows) throw ValueError("[run] expected a row number for each of n_rows rows.");
+    job.index = index->data();
+  }
+  if (rates) {
+    if (rates->size() < n_batches) throw ValueError("[run] expected a learning rate for each batch.");
+    job.rates = rates->data();
+  }
+  job.step = step;
+  job.seed = seed;
+  job.slice_seconds = slice_seconds;
+  for (const py::array& out : outputs) job.outputs.push_back(sink_of(out, trainer.dtype(), n_rows));
+  py::gil_scoped_release release;
+  return trainer.run(plan, job);
+}
+
+py::array get(Trainer& trainer, Slab::Part part, int slot, int i) {
+  py::array array(numpy_dtype(trainer.dtype()), trainer.slab().spec(i).shape);
+  void* data = array.mutable_data();
+  py::gil_scoped_release release;
+  trainer.get(part, slot, i, data);
+  return array;
+}
+
+void set(Trainer& trainer, Slab::Part part, int slot, int i, const py::array& array) {
+  const VariableSpec& spec = trainer.slab().spec(i);
+  const Shape shape(array.shape(), array.shape() + array.ndim());
+  if (shape != spec.shape)
+    throw ValueError("[variable '" + spec.name + "'] expected shape " + to_string(spec.shape) + ", received " +
+                     to_string(shape) + ".");
+  if (dtype_of(array) != trainer.dtype() || !(array.flags() & py::array::c_style))
+    throw ValueError("[variable '" + spec.name + "'] expected a C-contiguous " + name_of(trainer.dtype()) + " array.");
+  const void* data = array.data();
+  py::gil_scoped_release release;
+  trainer.set(part, slot, i, data);
+}
+
+py::array input_gradient(const Plan& plan, int k) {
+  int input = -1;
+  for (const Node& node : plan.graph().nodes()) {
+    if (!node.is_input() || ++input != k) continue;
+    const Spec& spec = plan.graph().value(node.output).spec;
+    const Tensor grad = plan.input_gradient(k);
+    Shape shape = spec.shape;
+    shape[0] = plan.max_rows();
+    py::array array(numpy_dtype(plan.graph().dtype()), shape);
+    const int64_t bytes = spec.features() * size_of(plan.graph().dtype());
+    char* row = static_cast<char*>(array.mutable_data());
+    for (int64_t r = 0; r < plan.max_rows(); ++r, row += bytes) {
+      if (grad)
+        std::memcpy(row, grad.as<char>() + r * grad.ld * size_of(plan.graph().dtype()), size_t(bytes));
+      else
+        std::memset(row, 0, size_t(bytes));
+    }
+    return array;
+  }
+  throw ValueError("[plan] expected an input of the graph, received number " + std::to_string(k) + ".");
+}
+
+py::list describe(const Plan& plan) {
+  py::list rows;
+  for (const Step& step : plan.steps()) {
+    py::dict row;
+    row["node"] = step.node < 0 ? "" : plan.graph().nodes()[size_t(step.node)].name;
+    row["op"] = step.node < 0 ? "optimizer" : plan.graph().nodes()[size_t(step.node)].op->name;
+    row["kernel"] = step.kernel;
+    row["flops"] = step.cost.flops;
+    row["bytes"] = step.cost.bytes;
+    row["barrier"] = step.barrier;
+    rows.append(row);
+  }
+  return rows;
+}
+
+py::array_t<double> metrics(Plan& plan) {
+  const py::ssize_t n = py::ssize_t(plan.accumulators().size() / 4);
+  return py::array_t<double>({n, py::ssize_t(4)}, plan.accumulators().data());
+}
+
+}  // namespace
+
+void bind_trainer(py::module_& m) {
+  py::class_<Plan>(m, "Plan", "An ordered list of kernel calls with final addresses, for batches of up to max_rows.")
+      .def_property_readonly("max_rows", &Plan::max_rows)
+      .def_property_readonly("memory", &Plan::memory, "Bytes of activations, gradients and scratch.")
+      .def("metrics", &metrics, "Rows [total, count, last value, first step that was not finite].")
+      .def("reset_metrics", &Plan::reset_accumulators)
+      .def("input_gradient", &input_gradient, py::arg("k"))
+      .def("describe", &describe, "One dict a step: node, op, kernel, flops, bytes, barrier.");
+
+  py::class_<Trainer>(m, "Trainer", "Owns variables and optimizer slots, and runs batches.")
+      .def(py::init(&make_trainer), py::arg("variables"), py::arg("dtype") = "float32", py::arg("n_threads") = 0)
+      .def(
+          "plan",
+          [](Trainer& t, const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients) {
+            return t.plan(graph, max_rows, training, update, input_gradients);
+          },
+          py::arg("graph"), py::arg("max_rows"), py::arg("training") = false, py::arg("update") = false,
+          py::arg("input_gradients") = false, py::keep_alive<0, 1>())
+      .def(
+          "set_optimizer",
+          [](Trainer& t, const py::dict& spec, bool keep_slots) { t.set_optimizer(optimizer_from(attrs_of(spec)), keep_slots); },
+          py::arg("spec"), py::arg("keep_slots") = false)
+      .def_property_readonly("n_slots", [](const Trainer& t) { return t.slab().n_slots(); })
+      .def("get", [](Trainer& t, int i) { return get(t, Slab::Part::weight, 0, i); }, py::arg("i"))
+      .def(
+          "set", [](Trainer& t, int i, const py::array& a) { set(t, Slab::Part::weight, 0, i, a); }, py::arg("i"),
+          py::arg("array"))
+      .def(
+          "get_slot", [](Trainer& t, int slot, int i) { return get(t, Slab::Part::slot, slot, i); }, py::arg("slot"),
+          py::arg("i"))
+      .def(
+          "set_slot",
+          [](Trainer& t, int slot, int i, const py::array& a) { set(t, Slab::Part::slot, slot, i, a); },
+          py::arg("slot"), py::arg("i"), py::arg("array"))
+      .def("gradient", [](Trainer& t, int i) { return get(t, Slab::Part::gradient, 0, i); }, py::arg("i"))
+      .def("run", &run, py::arg("plan"), py::arg("dataset"), py::arg("first_batch"), py::arg("n_batches"),
+           py::arg("batch_size"), py::arg("n_rows"), py::arg("index") = py::none(), py::arg("rates") = py::none(),
+           py::arg("step") = 0, py::arg("seed") = 0, py::arg("outputs") = py::list(), py::arg("slice_seconds") = 0.05,
+           "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released.");
+}
+
+}  // namespace hl

@@ -1,0 +1,51 @@
+// Team: a group of workers that run one function together, and the barrier between its phases. The only file
+// pair that knows OpenMP. Built with OpenMP, on std::thread (for ThreadSanitizer), or for one worker only.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "core/run_state.h"
+
+namespace hl {
+
+// All workers of a team meet here. Each has a flag on its own cache line; waiting spins briefly, then blocks, so
+// that a worker whose partner lost its core does not burn its own.
+class Barrier {
+ public:
+  explicit Barrier(int capacity);  // for teams of up to this many workers; one team, from its first phase to its last
+
+  void wait(Worker worker) noexcept;
+  // Seconds worker 0 has spent in waits longer than a spin: high when other processes want the cores.
+  double long_wait_seconds() const { return long_wait_; }
+
+ private:
+  struct alignas(64) Flag {
+    std::atomic<uint32_t> round{0};
+  };
+  bool all_arrived(int count, uint32_t round) const noexcept;
+  void block(Worker worker, uint32_t round) noexcept;
+
+  std::unique_ptr<Flag[]> flags_;
+  std::atomic<int> sleepers_{0};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  double long_wait_ = 0;
+};
+
+// Runs body(context, worker) on `count` workers, subnormals flushed, and returns when all are done. The body must
+// not throw. In a forked child it runs on one worker: the parent's threads do not exist there.
+void run_team(int count, void (*body)(void* context, Worker worker) noexcept, void* context);
+
+// How many workers a team may have here: HOTLOOP_NUM_THREADS, else the least of CPU affinity, cgroup quota and
+// OpenMP's own limit (OMP_NUM_THREADS, threadpoolctl).
+int available_workers();
+
+// True in a process forked after this library was loaded.
+bool in_forked_child();
+
+const char* team_kind();  // "openmp", "threads" or "serial"
+
+}  // namespace hl

@@ -1,0 +1,64 @@
+#include "graph/plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "graph/planner.h"
+
+namespace hl {
+namespace {
+
+template <class T>
+bool finite(const Tensor& value, int64_t rows, int64_t features) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < features; ++i)
+      if (!std::isfinite(value.as<T>()[r * value.ld + i])) return false;
+  return true;
+}
+
+}  // namespace
+
+Plan::Plan(const Graph& graph, const Kernels& kernels, const std::vector<Variable>& variables,
+           const PlanOptions& options)
+    : graph_(fuse(graph)), options_(options), dtype_(kernels.dtype) {
+  if (options.max_rows < 1)
+    throw ValueError("[plan] expected a batch of at least 1 row, received " + std::to_string(options.max_rows) + ".");
+  if (kernels.dtype != graph.dtype()) throw ValueError("[plan] expected kernels of the graph's dtype.");
+  for (const Value& v : graph_.values()) {
+    if (v.variable < 0) continue;
+    if (size_t(v.variable) >= variables.size())
+      throw ValueError("[plan] expected a variable of this trainer, received number " + std::to_string(v.variable) +
+                       ".");
+    const PanelShape shape = panel_shape(v.spec.shape), held = variables[size_t(v.variable)].shape;
+    if (shape.K != held.K || shape.N != held.N)
+      throw ValueError("[plan] expected variable '" + v.name + "' to have the trainer's shape, received " +
+                       to_string(v.spec.shape) + ".");
+  }
+  Planner(*this, kernels, variables).build();
+  reset_accumulators();
+}
+
+void Plan::reset_accumulators() {
+  for (size_t i = 0; i < accumulators_.size(); ++i) accumulators_[i] = i % 4 == 3 ? -1 : 0;
+}
+
+void Plan::run(const RunState& state, Worker worker, Barrier& barrier) const noexcept {
+  for (const Step& step : steps_) {
+    if (step.barrier) barrier.wait(worker);
+    step.fn(step.args, state, worker);
+  }
+}
+
+std::string Plan::run_checked(const RunState& state) const {
+  for (const Step& step : steps_) {
+    step.fn(step.args, state, {0, 1});
+    if (!step.output) continue;
+    const bool ok = dtype_ == DType::f32 ? finite<float>(step.output, state.rows, step.features)
+                                         : finite<double>(step.output, state.rows, step.features);
+    if (!ok) return graph_.nodes()[size_t(step.node)].name;
+  }
+  return "";
+}
+
+}  // namespace hl

@@ -1,0 +1,89 @@
+// Plan: graph x largest batch x mode x row. An ordered list of steps with final addresses; running a batch
+// allocates nothing, looks up nothing, calls no Python.
+#pragma once
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/team.h"
+#include "graph/graph.h"
+
+namespace hl {
+
+// Where a variable lives. Panels of `shape` (ops/gemm.h); addresses never change while the owner lives.
+struct Variable {
+  void* weight = nullptr;
+  void* gradient = nullptr;
+  std::vector<void*> slots;
+  PanelShape shape{0, 0};
+};
+
+struct PlanOptions {
+  int64_t max_rows = 0;
+  bool training = false;             // run backward
+  std::optional<Optimizer> optimizer;  // and update by this rule
+  bool input_gradients = false;      // keep the gradients of the graph's inputs
+};
+
+struct Step {
+  StepFn fn;
+  const void* args;
+  const char* kernel;
+  int node;      // of the plan's graph, or -1 for the optimizer
+  bool barrier;  // others' results are needed first
+  Cost cost;
+  Tensor output;         // the node's value, where this step finishes it; else empty
+  int64_t features = 0;  // of that value
+};
+
+class Plan {
+ public:
+  Plan(const Graph& graph, const Kernels& kernels, const std::vector<Variable>& variables,
+       const PlanOptions& options);
+
+  // One batch, on every worker of the team at once. `barrier` is the team's.
+  void run(const RunState& state, Worker worker, Barrier& barrier) const noexcept;
+  // One batch on one worker, looking at every value for NaN or Inf; the name of the first node that made one, or "".
+  std::string run_checked(const RunState& state) const;
+
+  const Graph& graph() const { return graph_; }
+  const std::vector<Step>& steps() const { return steps_; }
+  int64_t max_rows() const { return options_.max_rows; }
+  bool updates_variables() const { return updates_variables_; }
+  double seconds() const { return seconds_; }  // rough, of one batch on one worker
+  int64_t memory() const { return arena_.bytes(); }
+
+  std::vector<Source>& sources() { return sources_; }  // one per input node, in order
+  std::vector<Sink>& sinks() { return sinks_; }        // one per output node, in order
+  // total, count, last value, first step that was not finite: four per loss or metric node, in order.
+  std::vector<double>& accumulators() { return accumulators_; }
+  void reset_accumulators();
+  std::mutex& mutex() { return mutex_; }  // held while a batch runs: one arena, one thread
+  // Gradient of graph input k, after a batch; empty if nothing flows to it.
+  Tensor input_gradient(int k) const { return input_gradients_.at(size_t(k)); }
+
+ private:
+  friend class Planner;
+
+  Graph graph_;
+  PlanOptions options_;
+  DType dtype_;
+  std::vector<Step> steps_;
+  std::deque<std::vector<std::max_align_t>> args_;
+  Buffer arena_;
+  std::vector<Source> sources_;
+  std::vector<Sink> sinks_;
+  std::vector<double> accumulators_;
+  std::vector<Tensor> input_gradients_;
+  std::vector<OptimizerRange> ranges_;
+  bool updates_variables_ = false;
+  double seconds_ = 0;
+  std::mutex mutex_;
+};
+
+}  // namespace hl

@@ -1,0 +1,158 @@
+#include "graph/planner.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hl {
+namespace {
+
+bool is_float(const Spec& spec) { return spec.dtype == DType::f32 || spec.dtype == DType::f64; }
+
+bool sends_gradient(const Node& node) {
+  const std::string op = node.op->name;
+  return op != "metric" && op != "output";
+}
+
+}  // namespace
+
+Planner::Planner(Plan& plan, const Kernels& kernels, const std::vector<Variable>& variables)
+    : plan_(plan), kernels_(kernels), variables_(variables) {}
+
+void Planner::build() {
+  find_gradients();
+  walk();
+  place_buffers();
+  plan_.accumulators_.assign(4 * accumulator_of_.size(), 0);
+  plan_.sources_.resize(source_of_.size());
+  plan_.sinks_.resize(sink_of_.size());
+  placing_ = true;
+  walk();
+  finish();
+}
+
+void Planner::find_gradients() {
+  const auto& graph = plan_.graph_;
+  needs_grad_.assign(graph.values().size(), false);
+  gradient_users_.assign(graph.values().size(), 0);
+  if (!plan_.options_.training) return;
+  for (size_t v = 0; v < graph.values().size(); ++v)
+    if (graph.values()[v].variable >= 0) needs_grad_[v] = graph.values()[v].trainable;
+  for (const Node& n : graph.nodes()) {
+    for (int in : n.inputs)
+      if (sends_gradient(n)) ++gradient_users_[size_t(in)];
+    if (n.output < 0 || !is_float(graph.value(n.output).spec)) continue;
+    bool needed = n.is_input() && plan_.options_.input_gradients;
+    for (int in : n.inputs) needed = needed || needs_grad_[size_t(in)];
+    needs_grad_[size_t(n.output)] = needed && (n.op->backward || n.is_input());
+  }
+}
+
+void Planner::walk() {
+  const size_t n_values = plan_.graph_.values().size();
+  cursor_ = 0;
+  values_.assign(n_values, {});
+  gradients_.assign(n_values, {});
+  preactivation_.assign(n_values, false);
+  saved_.clear();
+  kept_.clear();
+  accumulator_of_.clear();
+  source_of_.clear();
+  sink_of_.clear();
+  records_.clear();
+  forward();
+  if (plan_.options_.training) backward();
+  if (plan_.options_.optimizer) optimize();
+}
+
+void Planner::forward() {
+  in_forward_ = true;
+  for (node_ = 0; node_ < int(plan_.graph_.nodes().size()); ++node_) {
+    node().op->forward(*this);
+    collect_gradients();  // a loss makes its gradient along with its value
+  }
+}
+
+void Planner::backward() {
+  in_forward_ = false;
+  for (node_ = int(plan_.graph_.nodes().size()) - 1; node_ >= 0; --node_) {
+    if (!node().op->backward) continue;
+    if (node().output >= 0 && !gradients_[size_t(node().output)]) continue;
+    node().op->backward(*this);
+    collect_gradients();
+  }
+  keep_input_gradients();
+}
+
+// Several users of a value (skip connections, shared layers) each make a whole gradient; here they are added.
+void Planner::collect_gradients() {
+  for (const auto& [i, contribution] : contributions_) {
+    const int v = input_value(i);
+    Buf& total = gradients_[size_t(v)];
+    if (!total) {
+      total = contribution;
+    } else if (value(v).variable >= 0) {
+      AddRows add{};
+      const int64_t elements = variable_of(value(v)).shape.elements(kernels_.panel_width);
+      add.rows = 1;
+      add.features = elements;
+      add.b = read(contribution);
+      add.a = add.y = update(total);
+      emit(kernels_.add, add, {double(elements), 3.0 * elements * size_of(dtype())}, Order::kDeferred);
+    } else {
+      total = sum(total, contribution, value(v).spec);
+    }
+  }
+  contributions_.clear();
+}
+
+Buf Planner::sum(Buf a, Buf b, const Spec& spec) {
+  AddRows add{};
+  add.features = spec.features();
+  add.a = read(a);
+  add.b = read(b);
+  const Buf result = matrix({max_rows(), add.features, dtype()});
+  add.y = write(result);
+  const double elements = double(max_rows()) * add.features;
+  emit(kernels_.add, add, {elements, 3 * elements * size_of(dtype())});
+  return result;
+}
+
+void Planner::keep_input_gradients() {
+  plan_.input_gradients_.clear();
+  if (!plan_.options_.input_gradients) return;
+  for (const Node& n : plan_.graph_.nodes()) {
+    if (!n.is_input()) continue;
+    const Buf grad = gradients_[size_t(n.output)];
+    Tensor view;
+    if (grad) {
+      kept_.push_back(grad.id);
+      view = {address(storage_[size_t(grad.id)]), storage_[size_t(grad.id)].ld};
+    }
+    plan_.input_gradients_.push_back(view);
+  }
+}
+
+void Planner::optimize() {
+  node_ = -1;
+  std::vector<OptimizerRange> ranges;
+  for (size_t v = 0; v < gradients_.size(); ++v) {
+    if (value(int(v)).variable < 0 || !gradients_[v]) continue;
+    const Variable& variable = variable_of(value(int(v)));
+    OptimizerRange range{};
+    range.shape = variable.shape;
+    range.w = update(values_[v]).data;
+    range.g = read(gradients_[v]).data;
+    std::copy(variable.slots.begin(), variable.slots.end(), range.slots);
+    ranges.push_back(range);
+  }
+  double elements = 0;
+  for (const OptimizerRange& range : ranges) elements += double(range.shape.elements(kernels_.panel_width));
+  if (placing_) plan_.ranges_ = std::move(ranges);
+  OptimizerUpdate update{};
+  update.optimizer = *plan_.options_.optimizer;
+  update.ranges = plan_.ranges_.data();
+  update.count = int64_t(plan_.ranges_.size());
+  emit(kernels_.optimizer_update, update, {10 * elements, 28 * elements * size_of(dtype()) / 4});
+}
+
+}  // namespace hl

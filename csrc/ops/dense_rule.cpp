@@ -1,0 +1,114 @@
+#include "ops/dense.h"
+
+#include "core/error.h"
+#include "ops/op.h"
+#include "ops/rules.h"
+
+namespace hl {
+namespace {
+
+Activation activation_of(const Attrs& attrs) {
+  return {activation_from(attrs.text("activation", "identity")), attrs.number("alpha", 0)};
+}
+
+void infer(Infer& node) {
+  node.allow({"activation", "alpha"});
+  if (node.inputs() < 2 || node.inputs() > 3) node.fail("x, w and perhaps b", std::to_string(node.inputs()) + " inputs");
+  const Spec &x = node.input(0), &w = node.input(1);
+  check_product(node, x, w);
+  const int64_t N = w.shape[1];
+  if (node.inputs() == 3 && node.input(2).shape != Shape{N})
+    node.fail("a bias of shape " + to_string(Shape{N}), to_string(node.input(2).shape));
+  activation_of(node.attrs());
+  Shape shape = x.shape;
+  shape.back() = N;
+  node.output({shape, x.dtype});
+}
+
+void forward(Build& b) {
+  DenseForward a{};
+  const Spec& w = b.spec(1);
+  a.K = w.shape[0];
+  a.N = w.shape[1];
+  a.activation = activation_of(b.attrs());
+  const Rows x = split_rows(b, b.input(0), b.spec(0));
+  const Rows y = rows_for_output(b, b.output(), b.output_spec());
+  a.rows_per_sample = x.per_sample;
+  a.x = b.read(x.buf);
+  a.x.ld = x.ld;
+  a.w = b.read(b.input(1)).data;
+  a.b = b.inputs() == 3 ? b.read(b.input(2)).data : nullptr;
+  a.y = b.write(y.buf);
+  a.y.ld = y.ld;
+  const double m = double(b.max_rows() * x.per_sample), kn = double(a.K) * a.N;
+  const double e = size_of(b.dtype());
+  b.emit(b.kernels().dense_forward, a, {2 * m * kn, e * (m * a.K + kn + m * a.N)});
+  join_rows(b, y, b.output(), b.output_spec());
+}
+
+void backward(Build& b) {
+  const Spec& w = b.spec(1);
+  const int64_t K = w.shape[0], N = w.shape[1];
+  const Activation f = activation_of(b.attrs());
+  Buf dz_buf = b.grad_output();
+  if (f.kind != ActivationKind::identity && !b.grad_is_preactivation()) {
+    ActivationBackward a{};
+    a.features = b.output_spec().features();
+    a.activation = f;
+    a.y = b.read(b.output());
+    a.dy = b.read(dz_buf);
+    dz_buf = b.scratch({b.max_rows(), a.features, b.dtype()});
+    a.dx = b.write(dz_buf);
+    b.emit(b.kernels().activation_backward, a);
+  }
+  const Rows dz = split_rows(b, dz_buf, b.output_spec());
+  const double m = double(b.max_rows() * dz.per_sample), kn = double(K) * N, e = size_of(b.dtype());
+
+  if (b.wants_grad(0)) {
+    PanelTranspose t{};
+    t.shape = {K, N};
+    t.src = b.read(b.input(1)).data;
+    const Buf wt = b.scratch({1, PanelShape{N, K}.elements(b.kernels().panel_width), b.dtype()});
+    t.dst = b.write(wt).data;
+    b.emit(b.kernels().panel_transpose, t, {0, 2 * e * kn});
+
+    DenseBackwardInput a{};
+    a.K = K;
+    a.N = N;
+    a.rows_per_sample = dz.per_sample;
+    const bool whole = dz.per_sample == 1;  // the activation below is laid out like dx only then
+    if (whole && b.take_activation(0, &a.below)) {
+      a.x = b.read(b.input(0));
+    }
+    const Rows dx = rows_for_output(b, b.grad_input(0), b.spec(0));
+    a.dz = b.read(dz.buf);
+    a.dz.ld = dz.ld;
+    a.w = b.read(b.input(1)).data;
+    a.wt = b.read(wt).data;
+    a.dx = b.write(dx.buf);
+    a.dx.ld = dx.ld;
+    b.emit(b.kernels().dense_backward_input, a, {2 * m * kn, e * (m * K + kn + m * N)});
+    join_rows(b, dx, b.grad_input(0), b.spec(0));
+  }
+  const bool has_bias = b.inputs() == 3;
+  if (b.wants_grad(1) || (has_bias && b.wants_grad(2))) {
+    const Rows x = split_rows(b, b.input(0), b.spec(0));
+    DenseBackwardParams a{};
+    a.K = K;
+    a.N = N;
+    a.rows_per_sample = x.per_sample;
+    a.x = b.read(x.buf);
+    a.x.ld = x.ld;
+    a.dz = b.read(dz.buf);
+    a.dz.ld = dz.ld;
+    a.dw = b.wants_grad(1) ? b.write(b.grad_input(1)).data : nullptr;
+    a.db = has_bias && b.wants_grad(2) ? b.write(b.grad_input(2)).data : nullptr;
+    b.emit(b.kernels().dense_backward_params, a, {2 * m * kn, e * (m * K + kn + m * N)}, Order::kDeferred);
+  }
+}
+
+}  // namespace
+
+const Op dense_op{"dense", infer, forward, backward};
+
+}  // namespace hl

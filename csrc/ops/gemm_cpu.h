@@ -1,0 +1,504 @@
+// Products by register tiles, and what moves weights in and out of panels.
+//
+// A strip is the width of a register tile: kStripVectors vectors, one panel or a part of it. A tile of y = x w keeps
+// R x C vectors of sums in registers while it walks down k: per step it loads C vectors of w and broadcasts R
+// elements of x. A tile of dw = x^T dz does the same down m. Sums that do not fit one cache block are stored and loaded
+// again, which changes no bit.
+
+#if defined(HL_ISA_AVX512)
+constexpr int kTileRows = 14, kStripVectors = 2;  // 28 sums + 2 of w + 1 of x in 32 registers
+#elif defined(HL_ISA_AVX2)
+constexpr int kTileRows = 6, kStripVectors = 2;   // 12 + 2 + 1 in 16
+#elif defined(HL_ISA_NEON)
+constexpr int kTileRows = 6, kStripVectors = 4;   // 24 + 4 + 1 in 32
+#else
+constexpr int kTileRows = 5, kStripVectors = 2;   // 10 + 2 + 1 of x + 2 products in 16
+#endif
+
+template <int N>
+struct Const {
+  constexpr HL_INLINE operator int() const { return N; }
+};
+template <class Body, int... I>
+HL_INLINE void unroll_over(Body body, std::integer_sequence<int, I...>) { (body(Const<I>()), ...); }
+// body(0), .., body(N - 1) as straight code. A loop would do for the reader; GCC 12 keeps an array of sums in memory if
+// it meets one loop over it that it has not unrolled by then.
+template <int N, class Body>
+HL_INLINE void unroll(Body body) { unroll_over(body, std::make_integer_sequence<int, N>()); }
+
+// v, in a register from here on: GCC would load it again in every multiply-add that uses it.
+template <class T>
+HL_INLINE Vec<T> pin(Vec<T> v) {
+#if defined(HL_ISA_AVX512)
+  __asm__("" : "+v"(v.v));
+#elif defined(HL_ISA_NEON)
+  __asm__("" : "+w"(v.v));
+#elif defined(__SSE2__)
+  __asm__("" : "+x"(v.v));
+#endif
+  return v;
+}
+
+template <class T>
+constexpr HL_INLINE int64_t strip_columns() { return kStripVectors * lanes_of<T>(); }
+
+// Row k = 0 of strip s in panels of K rows.
+template <class T>
+HL_INLINE int64_t strip_offset(int64_t s, int64_t K) {
+  constexpr int64_t NR = panel_columns<T>(), per_panel = NR / strip_columns<T>();
+  return s / per_panel * K * NR + s % per_panel * strip_columns<T>();
+}
+
+// ---- Register tiles. ----
+
+// y (R,columns) = from + x (R,K) w (K,columns)
+template <class T>
+struct ProductTile {
+  const T* x;
+  int64_t ldx;
+  const T* w;            // row k is NR further on than row k - 1
+  int64_t panel_stride;  // from one panel to the next, where a tile is wider than one
+  int64_t K;
+  const T* from;         // what the sums start from, or null for zero
+  int64_t ld_from;
+  T* y;
+  int64_t ldy;
+  int64_t columns;       // 1 .. C vectors
+};
+
+template <class T, int R, int C>
+HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
+  using V = Vec<T>;
+  constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
+  constexpr int kPanelVectors = NR / L;
+  const ProductTile<T> t = tile;
+  const bool whole = t.columns == C * L;
+  V sum[R * C];
+  if (!t.from)
+    unroll<R * C>([&](auto i) { sum[i] = V(0); });
+  else if (whole)
+    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * t.ld_from + i % C * L); });
+  else
+    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * t.ld_from + i % C * L, t.columns - i % C * L); });
+
+  const T *x = t.x, *w = t.w;
+  for (int64_t k = 0; k < t.K; ++k, ++x, w += NR) {
+    V row[C];
+    unroll<C>([&](auto c) {
+      row[c] = V::load(w + c / kPanelVectors * t.panel_stride + c % kPanelVectors * L);
+      if (R > 1) row[c] = pin(row[c]);
+    });
+    unroll<R>([&](auto r) {
+      const V factor(x[r * t.ldx]);
+      unroll<C>([&](auto c) { sum[r * C + c] = fma(factor, row[c], sum[r * C + c]); });
+    });
+  }
+  if (whole)
+    unroll<R * C>([&](auto i) { sum[i].store(t.y + i / C * t.ldy + i % C * L); });
+  else
+    unroll<R * C>([&](auto i) { sum[i].store(t.y + i / C * t.ldy + i % C * L, t.columns - i % C * L); });
+}
+
+// dw (R,strip) = from + x^T dz, for x (M,R), dz (M,C vectors)
+template <class T>
+struct OuterTile {
+  const T* x;
+  int64_t ldx;
+  const T* dz;
+  int64_t lddz;
+  int64_t M;
+  const T* from;    // dw, or null for zero
+  T* dw;            // row k is NR further on than row k - 1
+  int64_t columns;  // 1 .. C vectors; the other columns of the strip become zero
+};
+
+template <class T, int R, int C>
+HL_NOINLINE void outer_tile(const OuterTile<T>& tile) noexcept {
+  using V = Vec<T>;
+  constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
+  const OuterTile<T> t = tile;
+  V sum[R * C];
+  if (t.from)
+    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * NR + i % C * L); });
+  else
+    unroll<R * C>([&](auto i) { sum[i] = V(0); });
+
+  const T *x = t.x, *dz = t.dz;
+  for (int64_t m = 0; m < t.M; ++m, x += t.ldx, dz += t.lddz) {
+    V row[C];
+    unroll<C>([&](auto c) {
+      row[c] = V::load(dz + c * L);
+      if (R > 1) row[c] = pin(row[c]);
+    });
+    unroll<R>([&](auto r) {
+      const V factor(x[r]);
+      unroll<C>([&](auto c) { sum[r * C + c] = fma(factor, row[c], sum[r * C + c]); });
+    });
+  }
+  if (t.columns < C * L)
+    unroll<R>([&](auto r) {
+      constexpr int last = r * C + C - 1;
+      sum[last] = select(V::first(t.columns - (C - 1) * L), sum[last], V(0));
+    });
+  unroll<R * kStripVectors>([&](auto i) {
+    constexpr int r = i / kStripVectors, c = i % kStripVectors;
+    (c < C ? sum[r * C + (c < C ? c : 0)] : V(0)).store(t.dw + r * NR + c * L);
+  });
+}
+
+// Tables of the tiles of 1 .. kTileRows rows.
+template <class T, int C, class Rows> struct Tiles;
+template <class T, int C, int... R>
+struct Tiles<T, C, std::integer_sequence<int, R...>> {
+  static constexpr void (*product[])(const ProductTile<T>&) noexcept = {&product_tile<T, R + 1, C>...};
+  static constexpr void (*outer[])(const OuterTile<T>&) noexcept = {&outer_tile<T, R + 1, C>...};
+};
+
+// Calls body(Tiles of C) for the C = 1 .. kStripVectors that holds `columns`.
+template <class T, int C = 1, class Body>
+HL_INLINE void with_tiles(int64_t columns, Body body) {
+  if constexpr (C < kStripVectors) {
+    if (columns > C * lanes_of<T>()) return with_tiles<T, C + 1>(columns, body);
+  }
+  body(Tiles<T, C, std::make_integer_sequence<int, kTileRows>>());
+}
+
+// ---- Shares of the work. ----
+
+// Rows begin .. end, cut into the fewest tiles, of nearly one size.
+template <class Body>
+HL_INLINE void for_each_tile(Span rows, Body body) {
+  const int64_t count = ceil_div(rows.end - rows.begin, kTileRows);
+  for (int64_t t = 0; t < count; ++t) {
+    const Span tile = share(rows.end - rows.begin, Worker{int(t), int(count)});
+    body(rows.begin + tile.begin, int(tile.end - tile.begin));
+  }
+}
+
+// Where worker i begins in (strips, rows), as strip * rows + row: equal numbers of vectors, so a narrow last strip counts
+// for what it is, and no slivers of a few rows.
+template <class T>
+HL_INLINE int64_t share_begin(int64_t N, int64_t rows, int i, int count) {
+  constexpr int64_t kGrain = 4;
+  const int64_t vectors = ceil_div(N, lanes_of<T>()), at = vectors * rows / count * i;
+  if (i == count) return ceil_div(vectors, kStripVectors) * rows;
+  const int64_t strip = at / (kStripVectors * rows);
+  const int64_t row = (at - strip * kStripVectors * rows) / least(kStripVectors, vectors - strip * kStripVectors);
+  return strip * rows + least(rows, (row + kGrain / 2) / kGrain * kGrain);
+}
+
+// Calls body(strips, rows) for the rectangles, at most three, of this worker's share of an output of N columns. Strips
+// first, so that a worker meets the same weights in forward and backward.
+template <class T, class Body>
+HL_INLINE void for_each_rectangle(int64_t N, int64_t rows, Worker w, Body body) {
+  int64_t at = share_begin<T>(N, rows, w.id, w.count);
+  const int64_t end = share_begin<T>(N, rows, w.id + 1, w.count);
+  while (at < end) {
+    const int64_t strip = at / rows, row = at % rows;
+    const int64_t strips = row == 0 ? (end - at) / rows : 0;
+    if (strips > 0) {
+      body(Span{strip, strip + strips}, Span{0, rows});
+      at += strips * rows;
+    } else {
+      const int64_t last = least(rows, row + end - at);
+      body(Span{strip, strip + 1}, Span{row, last});
+      at += last - row;
+    }
+  }
+}
+
+// ---- y = x w + b. ----
+
+template <class T>
+struct Product {
+  const T* x;  // (M,K)
+  int64_t ldx;
+  const T* w;  // panels of (K,N)
+  const T* b;  // panels of (1,N), or null
+  T* y;        // (M,N)
+  int64_t ldy;
+  int64_t M, K, N;
+};
+
+template <class T>
+HL_INLINE ProductTile<T> tile_at(const Product<T>& p, int64_t row, int64_t strip, Span k) {
+  const int64_t column = strip * strip_columns<T>();
+  ProductTile<T> t;
+  t.x = p.x + row * p.ldx + k.begin;
+  t.ldx = p.ldx;
+  t.w = p.w + strip_offset<T>(strip, p.K) + k.begin * panel_columns<T>();
+  t.panel_stride = p.K * panel_columns<T>();
+  t.K = k.end - k.begin;
+  t.y = p.y + row * p.ldy + column;
+  t.ldy = p.ldy;
+  t.from = k.begin > 0 ? t.y : p.b ? p.b + column : nullptr;
+  t.ld_from = k.begin > 0 ? p.ldy : 0;
+  t.columns = least(strip_columns<T>(), p.N - column);
+  return t;
+}
+
+// A few rows have too few sums to keep the multipliers busy; several panels side by side have more.
+constexpr HL_INLINE int wide_vectors(int rows) {
+  constexpr bool kManyRegisters = kTileRows * kStripVectors > 16;
+  return rows == 1 ? 8 : rows == 2 ? (kManyRegisters ? 8 : 4) : (kManyRegisters ? 4 : 2);
+}
+
+template <class T, int R, class Finish>
+HL_INLINE void product_of_few_rows(const Product<T>& p, Span strips, int64_t row, Finish finish) {
+  constexpr int kVectors = wide_vectors(R);
+  constexpr int64_t kColumns = kVectors * lanes_of<T>(), kStrips = kColumns / strip_columns<T>();
+  for (int64_t s = strips.begin; s < strips.end;) {
+    const int64_t column = s * strip_columns<T>();
+    ProductTile<T> t = tile_at(p, row, s, Span{0, p.K});
+    const bool wide = s + kStrips <= strips.end && column + kColumns <= p.N && column % panel_columns<T>() == 0;
+    if (wide) {
+      t.columns = kColumns;
+      product_tile<T, R, kVectors>(t);
+    } else {
+      with_tiles<T>(t.columns, [&](auto tiles) { tiles.product[R - 1](t); });
+    }
+    finish(row, row + R, column, column + t.columns);
+    s += wide ? kStrips : 1;
+  }
+}
+
+// Blocks: a strip of w in the level-1 cache, the rows of x in level 2.
+constexpr int64_t kBlockBytesOfStripRow = 32768;
+constexpr int64_t kBlockRows = 8 * kTileRows;
+
+template <class T, class Finish>
+HL_INLINE void product_of_rectangle(const Product<T>& p, Span strips, Span rows, Finish finish) {
+  constexpr int64_t kBlockK = kBlockBytesOfStripRow / (strip_columns<T>() * int64_t(sizeof(T)));
+  const int64_t blocks = rows.end - rows.begin > kTileRows ? ceil_div(p.K, kBlockK + kBlockK / 2) : 1;
+  const int64_t row_blocks = ceil_div(rows.end - rows.begin, kBlockRows);
+  for (int64_t kb = 0; kb < blocks; ++kb) {
+    const Span k = share(p.K, Worker{int(kb), int(blocks)});
+    for (int64_t mb = 0; mb < row_blocks; ++mb) {
+      const Span in = share(rows.end - rows.begin, Worker{int(mb), int(row_blocks)});
+      for (int64_t s = strips.begin; s < strips.end; ++s) {
+        const int64_t column = s * strip_columns<T>();
+        with_tiles<T>(p.N - column, [&](auto tiles) {
+          for_each_tile(Span{rows.begin + in.begin, rows.begin + in.end}, [&](int64_t row, int count) {
+            const ProductTile<T> t = tile_at(p, row, s, k);
+            tiles.product[count - 1](t);
+            if (kb == blocks - 1) finish(row, row + count, column, column + t.columns);
+          });
+        });
+      }
+    }
+  }
+}
+
+// finish(row_begin, row_end, column_begin, column_end) follows when a tile's sums are complete.
+template <class T, class Finish>
+HL_INLINE void product(const Product<T>& p, Worker w, Finish finish) {
+  for_each_rectangle<T>(p.N, p.M, w, [&](Span strips, Span rows) {
+    const int64_t count = rows.end - rows.begin;
+    if (count == 1) return product_of_few_rows<T, 1>(p, strips, rows.begin, finish);
+    if (count == 2) return product_of_few_rows<T, 2>(p, strips, rows.begin, finish);
+    if (count == 3) return product_of_few_rows<T, 3>(p, strips, rows.begin, finish);
+    product_of_rectangle(p, strips, rows, finish);
+  });
+}
+
+// ---- dw = x^T dz. ----
+
+template <class T>
+struct Outer {
+  const T* x;   // (M,K)
+  int64_t ldx;
+  const T* dz;  // (M,N)
+  int64_t lddz;
+  T* dw;        // panels of (K,N), or null
+  T* db;        // panels of (1,N), or null: the sums of dz
+  int64_t M, K, N;
+};
+
+constexpr int64_t kOuterRows = 128;  // of dz, a strip wide, in the level-1 cache
+
+// Rows of a strip whose last vector is not whole, made whole with zeros.
+template <class T>
+HL_INLINE void copy_strip(const T* from, int64_t ld, int64_t rows, int64_t columns, T* to) {
+  using V = Vec<T>;
+  for (int64_t m = 0; m < rows; ++m)
+    unroll<kStripVectors>([&](auto c) {
+      V::load(from + m * ld + c * V::kLanes, columns - c * V::kLanes).store(to + m * strip_columns<T>() + c * V::kLanes);
+    });
+}
+
+template <class T>
+HL_INLINE void outer_of_strip(const Outer<T>& o, int64_t s, Span k, Span m) {
+  constexpr int64_t NR = panel_columns<T>(), kColumns = strip_columns<T>();
+  alignas(64) T copy[kOuterRows * kColumns];
+  const int64_t columns = least(kColumns, o.N - s * kColumns);
+  OuterTile<T> t;
+  t.M = m.end - m.begin;
+  t.dz = o.dz + m.begin * o.lddz + s * kColumns;
+  t.lddz = o.lddz;
+  t.columns = columns;
+  if (columns < kColumns) {
+    copy_strip(t.dz, t.lddz, t.M, columns, copy);
+    t.dz = copy;
+    t.lddz = kColumns;
+  }
+  with_tiles<T>(columns, [&](auto tiles) {
+    if (o.dw) {
+      t.ldx = o.ldx;
+      for_each_tile(k, [&](int64_t row, int count) {
+        t.x = o.x + m.begin * o.ldx + row;
+        t.dw = o.dw + strip_offset<T>(s, o.K) + row * NR;
+        t.from = m.begin > 0 ? t.dw : nullptr;
+        tiles.outer[count - 1](t);
+      });
+    }
+    if (o.db && k.begin == 0) {  // the same sum with a column of ones
+      const T one = 1;
+      t.x = &one;
+      t.ldx = 0;
+      t.dw = o.db + s * kColumns;
+      t.from = m.begin > 0 ? t.dw : nullptr;
+      tiles.outer[0](t);
+    }
+  });
+}
+
+// The strips that a narrow last panel leaves empty.
+template <class T>
+HL_INLINE void clear_empty_strips(const Outer<T>& o, Worker w) {
+  constexpr int64_t NR = panel_columns<T>(), kColumns = strip_columns<T>();
+  for (int64_t s = ceil_div(o.N, kColumns); s * kColumns < ceil_div(o.N, NR) * NR; ++s) {
+    const Span rows = share(o.dw ? o.K : 0, w);
+    for (int64_t i = rows.begin * kStripVectors; i < rows.end * kStripVectors; ++i)
+      Vec<T>(0).store(o.dw + strip_offset<T>(s, o.K) + i / kStripVectors * NR + i % kStripVectors * Vec<T>::kLanes);
+    for (int64_t i = 0; o.db && w.id == 0 && i < kStripVectors; ++i)
+      Vec<T>(0).store(o.db + s * kColumns + i * Vec<T>::kLanes);
+  }
+}
+
+template <class T>
+HL_INLINE void outer(const Outer<T>& o, Worker w) {
+  for_each_rectangle<T>(o.N, o.dw ? o.K : 1, w, [&](Span strips, Span k) {
+    const int64_t blocks = ceil_div(o.M, kOuterRows);
+    for (int64_t b = 0; b < blocks; ++b) {
+      const Span m = share(o.M, Worker{int(b), int(blocks)});
+      for (int64_t s = strips.begin; s < strips.end; ++s) outer_of_strip(o, s, k, m);
+    }
+  });
+  clear_empty_strips(o, w);
+}
+
+// ---- dx = dz w^T for a few rows: dot products along the rows of w as they lie. ----
+
+// a0 b0 a1 b1 .. of the lower (Half = 0) or upper halves.
+template <int Half, class Raw, int... I>
+HL_INLINE Raw interleave_raw(Raw a, Raw b, std::integer_sequence<int, I...>) {
+  constexpr int L = sizeof...(I);
+  return __builtin_shufflevector(a, b, (I % 2 * L + I / 2 + Half * L / 2)...);
+}
+template <int Half, class T>
+HL_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b) {
+  return Vec<T>(interleave_raw<Half>(a.v, b.v, LaneSequence<T>()));
+}
+
+// Lane i of the result: the sum of v[i], in the same tree for every i.
+template <class T, int N>
+HL_INLINE Vec<T> sums_of(Vec<T> (&v)[N]) {
+  if constexpr (N == 1) {
+    return v[0];
+  } else {
+    Vec<T> half[N / 2];
+    unroll<N / 2>([&](auto i) { half[i] = interleave<0>(v[i], v[i + N / 2]) + interleave<1>(v[i], v[i + N / 2]); });
+    return sums_of(half);
+  }
+}
+
+// L outputs k .. k + L of one row; rows of w past K stand in for themselves and are not stored by the caller.
+template <class T>
+HL_INLINE Vec<T> dots(const T* dz, const T* w, int64_t k, int64_t K, int64_t N) {
+  using V = Vec<T>;
+  constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
+  V sum[L];
+  const T* rows[L];
+  unroll<L>([&](auto i) {
+    sum[i] = V(0);
+    rows[i] = w + least(k + i, K - 1) * NR;
+  });
+  for (int64_t n = 0; n < N; n += L) {
+    const int64_t offset = n / NR * K * NR + n % NR;
+    const V factor = V::load(dz + n, N - n);
+    unroll<L>([&](auto i) { sum[i] = fma(factor, V::load(rows[i] + offset), sum[i]); });
+  }
+  return sums_of(sum);
+}
+
+// finish as in `product`.
+template <class T, class Finish>
+HL_INLINE void product_by_dots(const Product<T>& p, Worker w, Finish finish) {
+  constexpr int64_t L = Vec<T>::kLanes;
+  const Span blocks = share(ceil_div(p.N, L), w);
+  for (int64_t i = blocks.begin; i < blocks.end; ++i)
+    for (int64_t m = 0; m < p.M; ++m) {
+      dots(p.x + m * p.ldx, p.w, i * L, p.N, p.K).store(p.y + m * p.ldy + i * L, p.N - i * L);
+      finish(m, m + 1, i * L, least(p.N, (i + 1) * L));
+    }
+}
+
+// ---- Panels. ----
+
+template <class T>
+void panel_pack(const PanelCopy& a, const RunState&, Worker w) noexcept {
+  constexpr int64_t NR = panel_columns<T>();
+  const int64_t K = a.shape.K, N = a.shape.N;
+  const Span rows = share(a.shape.panels(NR) * K, w);
+  for (int64_t r = rows.begin; r < rows.end; ++r) {
+    const int64_t column = r / K * NR, row = r % K;
+    const T* from = static_cast<const T*>(a.matrix) + row * N + column;
+    for (int64_t i = 0; i < NR; i += Vec<T>::kLanes)
+      Vec<T>::load(from + i, N - column - i).store(static_cast<T*>(a.panels) + r * NR + i);
+  }
+}
+
+template <class T>
+void panel_unpack(const PanelCopy& a, const RunState&, Worker w) noexcept {
+  constexpr int64_t NR = panel_columns<T>();
+  const int64_t K = a.shape.K, N = a.shape.N;
+  const Span rows = share(a.shape.panels(NR) * K, w);
+  for (int64_t r = rows.begin; r < rows.end; ++r) {
+    const int64_t column = r / K * NR, row = r % K;
+    T* to = static_cast<T*>(a.matrix) + row * N + column;
+    for (int64_t i = 0; i < NR; i += Vec<T>::kLanes)
+      Vec<T>::load(static_cast<const T*>(a.panels) + r * NR + i).store(to + i, N - column - i);
+  }
+}
+
+template <class T>
+HL_INLINE void transpose(Vec<T> (&v)[Vec<T>::kLanes]) {
+  constexpr int L = Vec<T>::kLanes;
+  for (int stage = 1; stage < L; stage *= 2) {
+    Vec<T> mixed[L];
+    unroll<L / 2>([&](auto i) {
+      mixed[2 * i] = interleave<0>(v[i], v[i + L / 2]);
+      mixed[2 * i + 1] = interleave<1>(v[i], v[i + L / 2]);
+    });
+    unroll<L>([&](auto i) { v[i] = mixed[i]; });
+  }
+}
+
+template <class T>
+void panel_transpose(const PanelTranspose& a, const RunState&, Worker w) noexcept {
+  using V = Vec<T>;
+  constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
+  const int64_t K = a.shape.K, N = a.shape.N, across = ceil_div(N, L);
+  const Span blocks = share(ceil_div(K, NR) * NR / L * across, w);
+  for (int64_t b = blocks.begin; b < blocks.end; ++b) {
+    const int64_t k = b / across * L, n = b % across * L;
+    const T* from = static_cast<const T*>(a.src) + n / NR * K * NR + n % NR;
+    T* to = static_cast<T*>(a.dst) + k / NR * N * NR + k % NR;
+    V v[L];
+    unroll<L>([&](auto i) { v[i] = k + i < K ? V::load(from + (k + i) * NR) : V(0); });
+    transpose(v);
+    unroll<L>([&](auto i) {
+      if (n + i < N) v[i].store(to + (n + i) * NR);
+    });
+  }
+}

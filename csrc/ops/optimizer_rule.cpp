@@ -1,0 +1,89 @@
+#include "ops/optimizer.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.h"
+#include "ops/op.h"
+
+namespace hl {
+namespace {
+
+// Every number a rule may have: Keras's default, and where it must lie.
+struct HyperParameter {
+  const char* name;
+  double Optimizer::*field;
+  double fallback;
+  double most;
+  bool closed;  // `most` itself is allowed
+};
+constexpr HyperParameter kHyperParameters[] = {
+    {"momentum", &Optimizer::momentum, 0.9, 1, true},
+    {"beta_1", &Optimizer::beta_1, 0.9, 1, false},
+    {"beta_2", &Optimizer::beta_2, 0.999, 1, false},
+    {"epsilon", &Optimizer::epsilon, 1e-7, std::numeric_limits<double>::infinity(), false},
+};
+
+struct Known {
+  OptimizerKind kind;
+  const char* name;
+  int slots;
+  std::vector<std::string> attributes;
+};
+
+const std::vector<Known>& known_rules() {
+  static const std::vector<Known> rules = {
+#define HL_OPTIMIZER(name, Functor, slots, ...) {OptimizerKind::name, #name, slots, {__VA_ARGS__}},
+      HL_OPTIMIZERS(HL_OPTIMIZER)
+#undef HL_OPTIMIZER
+  };
+  return rules;
+}
+
+const Known& find(const std::string& name) {
+  for (const Known& rule : known_rules())
+    if (name == rule.name) return rule;
+  throw ValueError("[optimizer] expected the name of an update rule, received '" + name + "'." +
+                   suggestion(name, optimizer_names()));
+}
+
+double value_of(const HyperParameter& p, const Attrs& spec) {
+  const double value = spec.number(p.name, p.fallback);
+  if (value >= 0 && (value < p.most || (p.closed && value == p.most))) return value;
+  throw ValueError(std::string("[optimizer] expected ") + p.name + " to be " +
+                   (p.most > 1 ? "finite and at least 0" : p.closed ? "in [0, 1]" : "in [0, 1)") + ", received " +
+                   std::to_string(value) + ".");
+}
+
+// Updates come after the backward pass, from the trainer; a graph holds none.
+void infer(Infer& node) {
+  node.fail("no update rule among the nodes of a graph", "one", "Give it to the trainer: Trainer.set_optimizer.");
+}
+
+void forward(Build&) {}
+
+}  // namespace
+
+Optimizer optimizer_from(const Attrs& spec) {
+  const Known& rule = find(spec.text("kind"));
+  for (const auto& [name, value] : spec.all())
+    if (std::find(rule.attributes.begin(), rule.attributes.end(), name) == rule.attributes.end())
+      throw ValueError(std::string("[optimizer] ") + rule.name + " received an unknown parameter '" + name + "'." +
+                       suggestion(name, rule.attributes));
+  Optimizer optimizer;
+  optimizer.kind = rule.kind;
+  for (const HyperParameter& p : kHyperParameters) optimizer.*p.field = value_of(p, spec);
+  return optimizer;
+}
+
+int optimizer_slots(OptimizerKind kind) { return known_rules()[size_t(kind)].slots; }
+
+std::vector<std::string> optimizer_names() {
+  std::vector<std::string> names;
+  for (const Known& rule : known_rules()) names.push_back(rule.name);
+  return names;
+}
+
+const Op optimizer_op{"optimizer", infer, forward, nullptr};
+
+}  // namespace hl

@@ -1,0 +1,68 @@
+#include "ops/rules.h"
+
+namespace hl {
+namespace {
+
+int64_t rows_per_sample(const Spec& spec) {
+  const int64_t columns = spec.shape.back();
+  return columns == 0 ? 0 : spec.features() / columns;
+}
+
+Rows scratch_rows(Build& b, const Spec& spec, int64_t per_sample) {
+  const int64_t columns = spec.shape.back();
+  const Buf buf = b.scratch({b.max_rows() * per_sample, columns, b.dtype()});
+  return {buf, row_stride(columns, size_of(b.dtype())), per_sample};
+}
+
+// Between a value, whose samples are contiguous, and a matrix of its rows along the last axis.
+CopyBlocks rows_copy(const Spec& spec, int64_t per_sample) {
+  CopyBlocks c{};
+  c.blocks = per_sample;
+  c.width = c.src_block = c.dst_block = spec.shape.back();
+  return c;
+}
+
+Cost copy_cost(const Build& b, const CopyBlocks& c) {
+  return {0, 2.0 * b.max_rows() * c.blocks * c.width * size_of(b.dtype())};
+}
+
+}  // namespace
+
+Rows split_rows(Build& b, Buf value, const Spec& spec) {
+  const int64_t per_sample = rows_per_sample(spec);
+  if (per_sample == 1) return {value, row_stride(spec.features(), size_of(b.dtype())), 1};
+  const Rows rows = scratch_rows(b, spec, per_sample);
+  CopyBlocks c = rows_copy(spec, per_sample);
+  c.dst_flat_rows = true;
+  c.src = b.read(value);
+  c.dst = b.write(rows.buf);
+  b.emit(b.kernels().copy_blocks, c, copy_cost(b, c));
+  return rows;
+}
+
+Rows rows_for_output(Build& b, Buf value, const Spec& spec) {
+  const int64_t per_sample = rows_per_sample(spec);
+  if (per_sample == 1) return {value, row_stride(spec.features(), size_of(b.dtype())), 1};
+  return scratch_rows(b, spec, per_sample);
+}
+
+void join_rows(Build& b, const Rows& rows, Buf value, const Spec& spec) {
+  if (rows.per_sample == 1) return;
+  CopyBlocks c = rows_copy(spec, rows.per_sample);
+  c.src_flat_rows = true;
+  c.src = b.read(rows.buf);
+  c.dst = b.write(value);
+  b.emit(b.kernels().copy_blocks, c, copy_cost(b, c));
+}
+
+void check_product(const Infer& node, const Spec& x, const Spec& w) {
+  if (w.batched() || w.shape.size() != 2) node.fail("w to be a variable of shape (K, N)", to_string(w.shape));
+  if (!x.batched() || x.shape.size() < 2)
+    node.fail("x with a batch axis and at least one more", "shape " + to_string(x.shape));
+  if (x.dtype != node.dtype()) node.fail("x of " + std::string(name_of(node.dtype())), name_of(x.dtype));
+  if (x.shape.back() != w.shape[0])
+    node.fail("x with " + std::to_string(w.shape[0]) + " features (axis -1)", "shape " + to_string(x.shape),
+              "Rebuild the model or reshape the input.");
+}
+
+}  // namespace hl

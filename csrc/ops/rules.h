@@ -1,0 +1,24 @@
+// Pieces that several rules share.
+#pragma once
+#include "ops/op.h"
+
+namespace hl {
+
+// A batched value seen as a matrix over its last axis: M = rows * per_sample rows, `ld` elements apart.
+struct Rows {
+  Buf buf;
+  int64_t ld;
+  int64_t per_sample;
+};
+
+// x (.., K) as rows of K: in place for rank 2, and where a sample's elements leave no pad; else copied to scratch.
+Rows split_rows(Build& b, Buf value, const Spec& spec);
+
+// Where a kernel may write rows of the last axis of `value`; join_rows then moves them there if they are scratch.
+Rows rows_for_output(Build& b, Buf value, const Spec& spec);
+void join_rows(Build& b, const Rows& rows, Buf value, const Spec& spec);
+
+// Checks x (batch, .., K) against w (K,N).
+void check_product(const Infer& node, const Spec& x, const Spec& w);
+
+}  // namespace hl

@@ -1,0 +1,113 @@
+#include "train/dataset.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "core/philox.h"
+
+namespace hl {
+namespace {
+
+// Sum of x - x: zero unless an element is NaN or infinite. Vectorises, so the check runs at memory speed.
+template <class T>
+bool row_is_finite(const char* row, int64_t n) {
+  T lanes[16] = {};
+  T value;
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    T block[16];
+    std::memcpy(block, row + i * int64_t(sizeof(T)), sizeof block);
+    for (int j = 0; j < 16; ++j) lanes[j] += block[j] - block[j];
+  }
+  T total = 0;
+  for (T lane : lanes) total += lane;
+  for (; i < n; ++i) {
+    std::memcpy(&value, row + i * int64_t(sizeof(T)), sizeof value);
+    total += value - value;
+  }
+  return total == 0;
+}
+
+bool half_row_is_finite(const char* row, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    uint16_t half;
+    std::memcpy(&half, row + 2 * i, sizeof half);
+    if ((half & 0x7c00) == 0x7c00) return false;
+  }
+  return true;
+}
+
+template <class T>
+bool row_of_labels(const char* row, int64_t n, int64_t n_classes) {
+  for (int64_t i = 0; i < n; ++i) {
+    T value;
+    std::memcpy(&value, row + i * int64_t(sizeof(T)), sizeof value);
+    if constexpr (std::is_floating_point<T>::value) {
+      if (!(value >= 0 && value < T(n_classes)) || value != std::floor(value)) return false;
+    } else if constexpr (std::is_signed<T>::value) {
+      if (value < 0 || int64_t(value) >= n_classes) return false;
+    } else if (uint64_t(value) >= uint64_t(n_classes)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+template <class Good>
+int64_t first_bad(const Column& c, Good good) {
+  for (int64_t r = 0; r < c.rows; ++r)
+    if (!good(c.source.data + r * c.source.row_bytes, c.features)) return r;
+  return -1;
+}
+
+}  // namespace
+
+int64_t first_not_finite(const Column& c) {
+  switch (c.source.dtype) {
+    case DType::f32: return first_bad(c, row_is_finite<float>);
+    case DType::f64: return first_bad(c, row_is_finite<double>);
+    case DType::f16: return first_bad(c, half_row_is_finite);
+    default: return -1;
+  }
+}
+
+int64_t first_bad_label(const Column& c, int64_t n_classes) {
+  const auto check = [&](auto zero) {
+    return first_bad(c, [&](const char* row, int64_t n) { return row_of_labels<decltype(zero)>(row, n, n_classes); });
+  };
+  switch (c.source.dtype) {
+    case DType::f32: return check(float(0));
+    case DType::f64: return check(double(0));
+    case DType::u8: return check(uint8_t(0));
+    case DType::i8: return check(int8_t(0));
+    case DType::u16: return check(uint16_t(0));
+    case DType::i16: return check(int16_t(0));
+    case DType::i32: return check(int32_t(0));
+    case DType::u32: return check(uint32_t(0));
+    case DType::i64: return check(int64_t(0));
+    case DType::u64: return check(uint64_t(0));
+    case DType::b8: return check(uint8_t(0));
+    case DType::f16: return c.rows ? 0 : -1;  // half-precision labels are refused before this
+  }
+  return -1;
+}
+
+std::vector<int64_t> permutation(int64_t n, uint64_t seed, int64_t epoch) {
+  std::vector<int64_t> rows(static_cast<size_t>(n));
+  std::iota(rows.begin(), rows.end(), int64_t(0));
+  const RandomKey key = random_key(seed, epoch, 0, Purpose::shuffle);
+  Words4 words{};
+  for (int64_t i = n - 1, draw = 0; i > 0; --i, ++draw) {
+    if (draw % 2 == 0)
+      words = philox({{uint32_t(draw / 2), uint32_t(uint64_t(draw / 2) >> 32), key.step, key.stream}}, key.key0, key.key1);
+    const uint64_t word = uint64_t(words.w[draw % 2 * 2 + 1]) << 32 | words.w[draw % 2 * 2];
+    __extension__ using Wide = unsigned __int128;
+    const int64_t j = int64_t((Wide(word) * uint64_t(i + 1)) >> 64);  // in [0, i]
+    std::swap(rows[size_t(i)], rows[size_t(j)]);
+  }
+  return rows;
+}
+
+}  // namespace hl

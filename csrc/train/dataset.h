@@ -1,0 +1,31 @@
+// Dataset: views of a user's arrays, one per input of a graph, and what is checked and drawn over their rows.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace hl {
+
+struct Column {
+  Source source;
+  int64_t rows = 0;
+  int64_t features = 0;  // elements of one row
+};
+
+struct Dataset {
+  std::vector<Column> columns;
+  int64_t rows() const { return columns.empty() ? 0 : columns.front().rows; }
+};
+
+// First row that holds a NaN or an infinity, or -1. Integers are always finite.
+int64_t first_not_finite(const Column& column);
+
+// First row with a value that is not a whole number in [0, n_classes), or -1.
+int64_t first_bad_label(const Column& column, int64_t n_classes);
+
+// A permutation of 0 .. n-1 that is a function of (seed, epoch) alone: Fisher-Yates driven by Philox.
+std::vector<int64_t> permutation(int64_t n, uint64_t seed, int64_t epoch);
+
+}  // namespace hl

@@ -1,0 +1,65 @@
+#include "train/slab.h"
+
+#include <cstring>
+
+#include "core/error.h"
+
+namespace hl {
+
+Slab::Slab(const Kernels& kernels, std::vector<VariableSpec> specs) : kernels_(kernels), specs_(std::move(specs)) {
+  for (const VariableSpec& spec : specs_) {
+    offsets_.push_back(bytes_);
+    const int64_t size = panel_shape(spec.shape).elements(kernels_.panel_width) * size_of(kernels_.dtype);
+    bytes_ += (size + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  weights_ = Buffer(bytes_);
+  gradients_ = Buffer(bytes_);
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    Variable v;
+    v.shape = panel_shape(specs_[i].shape);
+    v.weight = weights_.data() + offsets_[i];
+    v.gradient = gradients_.data() + offsets_[i];
+    variables_.push_back(v);
+  }
+}
+
+const VariableSpec& Slab::spec(int i) const {
+  if (i < 0 || size_t(i) >= specs_.size())
+    throw ValueError("[trainer] expected a variable from 0 to " + std::to_string(int64_t(specs_.size()) - 1) +
+                     ", received " + std::to_string(i) + ".");
+  return specs_[size_t(i)];
+}
+
+void Slab::set_slots(int count) {
+  while (int(slots_.size()) < count) {
+    slots_.emplace_back(bytes_);
+    for (size_t i = 0; i < variables_.size(); ++i) variables_[i].slots.push_back(slots_.back().data() + offsets_[i]);
+  }
+}
+
+void Slab::clear_slots() {
+  for (Buffer& slot : slots_) std::memset(slot.data(), 0, size_t(slot.bytes()));
+}
+
+void* Slab::range(Part part, int slot, int i) const {
+  spec(i);
+  const Variable& v = variables_[size_t(i)];
+  if (part == Part::weight) return v.weight;
+  if (part == Part::gradient) return v.gradient;
+  if (slot < 0 || slot >= n_slots())
+    throw ValueError("[trainer] expected an optimizer slot from 0 to " + std::to_string(n_slots() - 1) +
+                     ", received " + std::to_string(slot) + ".");
+  return v.slots[size_t(slot)];
+}
+
+void Slab::get(Part part, int slot, int i, void* matrix) const {
+  const PanelCopy copy{range(part, slot, i), matrix, variables_[size_t(i)].shape};
+  kernels_.panel_unpack.fn(&copy, {}, {});
+}
+
+void Slab::set(Part part, int slot, int i, const void* matrix) {
+  const PanelCopy copy{range(part, slot, i), const_cast<void*>(matrix), variables_[size_t(i)].shape};
+  kernels_.panel_pack.fn(&copy, {}, {});
+}
+
+}  // namespace hl

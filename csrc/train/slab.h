@@ -1,0 +1,45 @@
+// Slab: all variables of a trainer in flat buffers of one layout: weights, gradients, optimizer slots. A variable is
+// a range, the same in each; outside it is canonical row-major, and the row packs and unpacks.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/buffer.h"
+#include "graph/plan.h"
+
+namespace hl {
+
+struct VariableSpec {
+  std::string name;
+  Shape shape;
+};
+
+class Slab {
+ public:
+  Slab(const Kernels& kernels, std::vector<VariableSpec> specs);
+
+  const std::vector<Variable>& variables() const { return variables_; }
+  const VariableSpec& spec(int i) const;
+  int n_slots() const { return int(slots_.size()); }
+  // Allocates zeroed slots; those there already are kept, and stay where they are.
+  void set_slots(int count);
+  void clear_slots();
+
+  // Canonical row-major copies, element_count(shape) elements of the slab's dtype.
+  enum class Part { weight, gradient, slot };
+  void get(Part part, int slot, int i, void* matrix) const;
+  void set(Part part, int slot, int i, const void* matrix);
+
+ private:
+  void* range(Part part, int slot, int i) const;
+
+  const Kernels& kernels_;
+  std::vector<VariableSpec> specs_;
+  std::vector<int64_t> offsets_;  // bytes
+  int64_t bytes_ = 0;
+  Buffer weights_, gradients_;
+  std::vector<Buffer> slots_;
+  std::vector<Variable> variables_;
+};
+
+}  // namespace hl

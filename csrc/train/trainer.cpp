@@ -1,0 +1,172 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <limits>
+
+#include "backend/registry.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "core/ftz.h"
+
+namespace hl {
+namespace {
+
+constexpr double kTeamSeconds = 30e-6;   // a step shorter than this on one worker is slower on two
+constexpr double kMostWaiting = 0.25;    // share of a slice spent in long waits that means: the cores are taken
+constexpr double kAloneSeconds = 0.5;    // then one worker, and another try after this long
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// What the workers of one slice share.
+struct Slice {
+  const Plan* plan;
+  const Job* job;
+  Barrier* barrier;
+  double deadline;
+  std::atomic<int64_t> stop_after{std::numeric_limits<int64_t>::max()};  // batch after which all stop
+  int64_t done = 0;
+};
+
+RunState state_of(const Job& job, int64_t batch) {
+  RunState state;
+  state.first_row = batch * job.batch_size;
+  state.rows = std::min(job.batch_size, job.n_rows - state.first_row);
+  state.index = job.index ? job.index + state.first_row : nullptr;
+  state.step = job.step + (batch - job.first_batch);
+  state.seed = job.seed;
+  state.learning_rate = job.rates ? job.rates[batch - job.first_batch] : 0;
+  return state;
+}
+
+void run_slice(void* context, Worker worker) noexcept {
+  Slice& slice = *static_cast<Slice*>(context);
+  const Job& job = *slice.job;
+  const int64_t last = job.first_batch + job.n_batches - 1;
+  for (int64_t batch = job.first_batch; batch <= last; ++batch) {
+    slice.plan->run(state_of(job, batch), worker, *slice.barrier);
+    if (worker.id == 0) {
+      slice.done = batch - job.first_batch + 1;
+      if (now() > slice.deadline) slice.stop_after.store(batch, std::memory_order_relaxed);
+    }
+    slice.barrier->wait(worker);
+    if (slice.stop_after.load(std::memory_order_relaxed) <= batch) return;
+  }
+}
+
+}  // namespace
+
+Trainer::Trainer(DType dtype, std::vector<VariableSpec> variables, int max_workers)
+    : kernels_(hl::kernels(dtype)), max_workers_(max_workers), slab_(kernels_, std::move(variables)) {
+  if (max_workers < 0)
+    throw ValueError("[trainer] expected n_threads of at least 1, received " + std::to_string(max_workers) + ".");
+}
+
+void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots) {
+  std::unique_lock<std::shared_mutex> lock(state_);
+  slab_.set_slots(optimizer_slots(optimizer.kind));
+  if (!keep_slots) slab_.clear_slots();
+  optimizer_ = optimizer;
+}
+
+std::unique_ptr<Plan> Trainer::plan(const Graph& graph, int64_t max_rows, bool training, bool update,
+                                    bool input_gradients) {
+  if (update && !optimizer_) throw ValueError("[trainer] expected an optimizer before a plan that updates.");
+  PlanOptions options;
+  options.max_rows = max_rows;
+  options.training = training || update;
+  if (update) options.optimizer = optimizer_;
+  options.input_gradients = input_gradients;
+  return std::make_unique<Plan>(graph, kernels_, slab_.variables(), options);
+}
+
+void Trainer::check(Plan& plan, const Job& job) const {
+  const auto refuse = [](const std::string& text) { throw ValueError("[run] expected " + text); };
+  const auto& columns = job.data->columns;
+  if (columns.size() != plan.sources().size())
+    refuse(std::to_string(plan.sources().size()) + " arrays, received " + std::to_string(columns.size()) + ".");
+  if (job.outputs.size() != plan.sinks().size())
+    refuse(std::to_string(plan.sinks().size()) + " output arrays, received " + std::to_string(job.outputs.size()) + ".");
+  if (job.batch_size < 1 || job.batch_size > plan.max_rows())
+    refuse("a batch_size from 1 to the plan's " + std::to_string(plan.max_rows()) + ", received " +
+           std::to_string(job.batch_size) + ".");
+  if (job.n_batches < 0 || job.first_batch < 0 || job.n_rows < 0 ||
+      (job.n_batches > 0 && job.first_batch + job.n_batches > (job.n_rows - 1) / job.batch_size + 1))
+    refuse("batches within " + std::to_string(job.n_rows) + " rows.");
+  const int64_t begin = job.first_batch * job.batch_size;
+  const int64_t end = std::min(job.n_rows, begin + job.n_batches * job.batch_size);
+  for (int64_t i = begin; job.index && i < end; ++i)
+    if (uint64_t(job.index[i]) >= uint64_t(job.data->rows()))
+      refuse("row numbers below " + std::to_string(job.data->rows()) + ", received " + std::to_string(job.index[i]) +
+             ".");
+  size_t k = 0;
+  for (const Node& node : plan.graph().nodes()) {
+    if (!node.is_input()) continue;
+    const int64_t features = plan.graph().value(node.output).spec.features();
+    if (columns[k].features != features)
+      refuse("[input '" + node.name + "'] " + std::to_string(features) + " features a row, received " +
+             std::to_string(columns[k].features) + ".");
+    if (!job.index && columns[k].rows < job.n_rows)
+      refuse(std::to_string(job.n_rows) + " rows, received " + std::to_string(columns[k].rows) + ".");
+    ++k;
+  }
+}
+
+int Trainer::workers_for(const Plan& plan) {
+  if (plan.seconds() < kTeamSeconds || in_forked_child() || now() < alone_until_) return 1;
+  return max_workers_ > 0 ? max_workers_ : available_workers();
+}
+
+void Trainer::watch(int workers, double waited, double elapsed) {
+  if (workers > 1 && elapsed > 1e-3 && waited > kMostWaiting * elapsed) alone_until_ = now() + kAloneSeconds;
+}
+
+int64_t Trainer::run(Plan& plan, const Job& job) {
+  check(plan, job);
+  if (job.n_batches == 0) return 0;
+  std::unique_lock<std::shared_mutex> alone(state_, std::defer_lock);
+  std::shared_lock<std::shared_mutex> beside(state_, std::defer_lock);
+  if (plan.updates_variables()) {
+    alone.lock();
+  } else {
+    beside.lock();
+  }
+  std::lock_guard<std::mutex> one_thread_a_plan(plan.mutex());
+  for (size_t i = 0; i < plan.sources().size(); ++i) plan.sources()[i] = job.data->columns[i].source;
+  for (size_t i = 0; i < plan.sinks().size(); ++i) plan.sinks()[i] = job.outputs[i];
+
+  if (config().check) {
+    FlushToZero scope;
+    for (int64_t b = 0; b < job.n_batches; ++b) {
+      const std::string layer = plan.run_checked(state_of(job, job.first_batch + b));
+      if (!layer.empty())
+        throw ValueError("[check] layer '" + layer + "' made a NaN or an infinity at step " +
+                         std::to_string(job.step + b) + ".");
+    }
+    return job.n_batches;
+  }
+  // Plans that only read may run side by side; just one of them gets the team, the others one worker each.
+  std::unique_lock<std::mutex> team(team_, std::try_to_lock);
+  const int workers = team.owns_lock() ? workers_for(plan) : 1;
+  Barrier barrier(workers);
+  const double start = now();
+  Slice slice{&plan, &job, &barrier, start + job.slice_seconds, {std::numeric_limits<int64_t>::max()}, 0};
+  run_team(workers, run_slice, &slice);
+  if (team.owns_lock()) watch(workers, barrier.long_wait_seconds(), now() - start);
+  return slice.done;
+}
+
+void Trainer::get(Slab::Part part, int slot, int i, void* matrix) {
+  std::shared_lock<std::shared_mutex> lock(state_);
+  slab_.get(part, slot, i, matrix);
+}
+
+void Trainer::set(Slab::Part part, int slot, int i, const void* matrix) {
+  std::unique_lock<std::shared_mutex> lock(state_);
+  slab_.set(part, slot, i, matrix);
+}
+
+}  // namespace hl

@@ -1,0 +1,61 @@
+// Trainer: owns the slab and runs the batches of an epoch through plans.
+#pragma once
+#include <mutex>
+#include <shared_mutex>
+
+#include "train/dataset.h"
+#include "train/slab.h"
+
+namespace hl {
+
+// Some consecutive batches of one pass over a data set.
+struct Job {
+  const Dataset* data = nullptr;
+  int64_t first_batch = 0;  // batch j holds rows [j * batch_size, min((j + 1) * batch_size, n_rows))
+  int64_t n_batches = 0;
+  int64_t batch_size = 0;
+  int64_t n_rows = 0;
+  const int64_t* index = nullptr;  // row i of the pass is row index[i] of the data set; null: row i
+  const double* rates = nullptr;   // learning rate of each batch, rates[0] that of first_batch
+  int64_t step = 0;                // optimizer steps finished before first_batch
+  uint64_t seed = 0;
+  std::vector<Sink> outputs;  // arrays of n_rows rows, one per output of the graph
+  double slice_seconds = 0.05;
+};
+
+class Trainer {
+ public:
+  // `max_workers` 0: as many as the machine allows (core/team.h).
+  Trainer(DType dtype, std::vector<VariableSpec> variables, int max_workers);
+
+  DType dtype() const { return kernels_.dtype; }
+  const Kernels& kernels() const { return kernels_; }
+  const Slab& slab() const { return slab_; }
+
+  // Slots start at zero, or go on with what they hold.
+  void set_optimizer(const Optimizer& optimizer, bool keep_slots);
+  std::unique_ptr<Plan> plan(const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients);
+
+  // Runs batches until the job is done or slice_seconds have passed; returns how many it ran. Plans that update
+  // variables have the trainer for themselves; others run side by side, each plan in one thread at a time.
+  int64_t run(Plan& plan, const Job& job);
+
+  // Canonical copies; they wait for a running batch.
+  void get(Slab::Part part, int slot, int i, void* matrix);
+  void set(Slab::Part part, int slot, int i, const void* matrix);
+
+ private:
+  void check(Plan& plan, const Job& job) const;
+  int workers_for(const Plan& plan);
+  void watch(int workers, double waited, double elapsed);
+
+  const Kernels& kernels_;
+  const int max_workers_;
+  Slab slab_;
+  std::optional<Optimizer> optimizer_;
+  std::shared_mutex state_;  // the slab's contents: shared to read, exclusive to change
+  std::mutex team_;          // the one run that may use more than one worker
+  double alone_until_ = 0;   // the team stays at one worker until then, because the machine is busy
+};
+
+}  // namespace hl

@@ -1,0 +1,63 @@
+"""hotloop: dense neural networks at the speed of the machine. `import hotloop as keras` runs Keras code.
+
+Modules that few programs need (data sets, files, the test harness) are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import (
+    _core,
+    activations,
+    backend,
+    callbacks,
+    config,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    utils,
+)
+from ._core import DeviceError
+from .initializers import Initializer
+from .layers import Input, Layer
+from .losses import Loss
+from .metrics import Metric
+from .models import Model, Sequential
+from .optimizers import Optimizer
+from .tensor import KerasTensor, TraceError
+from .variable import Variable
+
+if TYPE_CHECKING:
+    from . import datasets, saving, testing
+    from .saving import FormatError
+    from .table import TableModel
+
+__version__: str = _core.build_info()["version"]
+
+__all__ = [
+    "DeviceError", "FormatError", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
+    "Optimizer", "Sequential", "TableModel", "TraceError", "Variable", "activations", "backend", "callbacks",
+    "config", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "saving",
+    "testing", "utils",
+]  # fmt: skip
+
+_LATER = {"datasets": "", "saving": "", "testing": "", "FormatError": "saving", "TableModel": "table"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'hotloop' has no attribute {name!r}")
+    home = _LATER[name]
+    value = getattr(import_module(f".{home}", __name__), name) if home else import_module(f".{name}", __name__)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

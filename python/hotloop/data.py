@@ -1,0 +1,253 @@
+"""Where batches come from: arrays in memory (or mapped into it), and things that make them one by one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from .arrays import is_arrays
+from .columns import rows_in
+from .program import Columns, Program
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Consecutive batches of one data set, which the engine runs without coming back to Python.
+
+    Attributes
+    ----------
+    dataset : _core.Dataset
+    first, count : int
+        Batches first .. first + count - 1.
+    batch_size : int
+    n_rows : int
+        Rows of the pass; batch j holds rows j * batch_size .. of it.
+    index : ndarray of int64 or None
+        Row i of the pass is row index[i] of the data set.
+    """
+
+    dataset: Any
+    first: int
+    count: int
+    batch_size: int
+    n_rows: int
+    index: np.ndarray | None = None
+
+    def rows(self, batches: int) -> int:
+        """Rows in the first `batches` of them."""
+        return min((self.first + batches) * self.batch_size, self.n_rows) - self.first * self.batch_size
+
+    def batches(self, rows: int) -> int:
+        """How many of the batches hold the first `rows` rows."""
+        return -(-rows // self.batch_size)
+
+
+class ArraySource:
+    """Checked columns, cut into batches.
+
+    Parameters
+    ----------
+    columns : Columns
+    batch_size : int
+    shuffle : bool or "batch"
+        A new order of the rows in every pass; "batch" only within each batch.
+    seed : int
+    passes : int
+        Passes over data that the model has begun before; the order is a function of (seed, passes).
+    """
+
+    def __init__(
+        self, columns: Columns, batch_size: int, shuffle: bool | str = False, seed: int = 0, passes: int = 0
+    ) -> None:
+        self.columns, self.shuffle, self.seed, self.passes = columns, shuffle, seed, passes
+        self.n = rows_in(columns)
+        self.batch_size = min(batch_size, self.n)
+        self.steps: int | None = -(-self.n // batch_size)
+        self._next = 0  # batch of the present pass
+        self._index: np.ndarray | None = None
+        self._bound: tuple[Program, Any] | None = None
+
+    def rewind(self) -> None:
+        """The next batch is the first of a pass."""
+        self._next = 0
+
+    def prepare(self, program: Program, where: str) -> Any:
+        """Check the columns against the program, before anything runs; once, as long as it is the same program."""
+        if self._bound is None or self._bound[0] is not program:
+            self._bound = (program, program.bind(self.columns, where))
+        return self._bound[1]
+
+    def chunks(self, program: Program, where: str, limit: int | None = None) -> Iterator[Chunk]:
+        """The batches of an epoch: one pass, or the next `limit` batches of an endless stream of passes."""
+        dataset = self.prepare(program, where)
+        steps: int = self.steps  # type: ignore[assignment]
+        left = steps if limit is None else min(limit, steps)
+        while left > 0:
+            if self._next == 0:
+                self._index = self._order()
+                self.passes += 1
+            count = min(left, steps - self._next)
+            first, self._next = self._next, (self._next + count) % steps
+            left -= count
+            yield Chunk(dataset, first, count, self.batch_size, self.n, self._index)
+        if limit is not None and limit > steps:
+            warn_exhausted(limit, steps)
+
+    def _order(self) -> np.ndarray | None:
+        if not self.shuffle:
+            return None
+        order = _core.permutation(self.n, self.seed, self.passes)
+        if self.shuffle == "batch":
+            order = order[np.argsort(order // self.batch_size, kind="stable")]
+        return order
+
+
+class StreamSource:
+    """Batches from a PyDataset, a generator or another iterable.
+
+    Parameters
+    ----------
+    source : PyDataset or iterable
+        Items are x, (x,), (x, y) or (x, y, sample_weight).
+    to_columns : callable
+        Turns such an item into checked columns.
+    shuffle : bool
+        A new order of a PyDataset's batches in every pass.
+    seed, passes : int
+        As for `ArraySource`.
+    """
+
+    def __init__(
+        self, source: Any, to_columns: Callable[[Any], Columns], shuffle: bool = False, seed: int = 0, passes: int = 0
+    ) -> None:
+        self.source, self.to_columns = source, to_columns
+        self.shuffle, self.seed, self.passes = shuffle, seed, passes
+        self.indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+        self.steps: int | None = len(source) if hasattr(source, "__len__") else None
+        self._restarts = not hasattr(source, "__next__")
+        self._items: Iterator[Any] | None = None
+        self._looked_at: list[Any] = []
+        if self.steps == 0:
+            raise ValueError("[data] expected a data set with at least one batch, received one of length 0.")
+
+    def peek(self) -> Columns:
+        """The first batch, which stays in line."""
+        if not self._looked_at:
+            item = next(self._stream(), None)
+            if item is None:
+                raise ValueError("[data] expected at least one batch, received none.")
+            self._looked_at.append(item)
+        return self.to_columns(self._looked_at[0])
+
+    def rewind(self) -> None:
+        """The next batch is the first of a pass, where the source can start again."""
+        if self._restarts:
+            self._items, self._looked_at = None, []
+
+    def prepare(self, program: Program, where: str) -> None:
+        """Check the first batch against the program, before anything runs."""
+        program.bind(self.peek(), where)
+
+    def chunks(self, program: Program, where: str, limit: int | None = None) -> Iterator[Chunk]:
+        """One batch at a time: a pass, or the next `limit` batches of an endless stream of passes."""
+        for columns in self.batches(limit):
+            n = rows_in(columns)
+            yield Chunk(program.bind(columns, where), 0, 1, n, n)
+
+    def batches(self, limit: int | None = None) -> Iterator[Columns]:
+        """The same batches as columns."""
+        done = 0
+        while limit is None or done < limit:
+            item = self._looked_at.pop() if self._looked_at else next(self._stream(), None)
+            if item is not None:
+                done += 1
+                yield self.to_columns(item)
+                continue
+            self._items = None
+            if limit is None or not self._restarts:
+                break
+        if limit is not None and done < limit:
+            warn_exhausted(limit, done)
+
+    def _stream(self) -> Iterator[Any]:
+        if self._items is None:
+            self._items = self._pass()
+        return self._items
+
+    def _pass(self) -> Iterator[Any]:
+        order = range(self.steps or 0)
+        self.passes += 1
+        if not self.indexed:
+            yield from self.source
+            return
+        _call_if_there(self.source, "on_epoch_begin")
+        if self.shuffle:
+            order = _core.permutation(self.steps, self.seed, self.passes - 1).tolist()
+        for i in order:
+            yield self.source[i]
+        _call_if_there(self.source, "on_epoch_end")
+
+
+def is_stream(x: Any) -> bool:
+    """Whether `x` makes its batches one by one."""
+    return not is_arrays(x)
+
+
+def unpack(item: Any) -> tuple[Any, Any, Any]:
+    """x, y and sample weights of a stream's item."""
+    if not isinstance(item, tuple):
+        return item, None, None
+    if not 1 <= len(item) <= 3:
+        raise ValueError(
+            f"[data] expected batches of x, (x, y) or (x, y, sample_weight), received a tuple of {len(item)}."
+        )
+    return (*item, None, None)[:3]
+
+
+def split(columns: Columns, share: float, where: str) -> tuple[Columns, Columns]:
+    """The first rows, and the last `share` of them for validation."""
+    n = rows_in(columns)
+    at = int(np.floor(n * (1.0 - share)))
+    if not 0 < at < n:
+        raise ValueError(
+            f"[{where}] expected validation_split to leave rows on both sides, received {share} for {n} rows. "
+            "Pass validation_data instead."
+        )
+    return {k: a[:at] for k, a in columns.items()}, {k: a[at:] for k, a in columns.items()}
+
+
+def batch_size_of(batch_size: Any, n: int, steps: int | None, where: str, what: str = "batch_size") -> int:
+    """32 unless told, or what makes `steps` batches of n rows."""
+    if batch_size is None:
+        return 32 if steps is None else max(1, -(-n // steps))
+    return positive(batch_size, where, what)
+
+
+def positive(value: Any, where: str, what: str, least: int = 1) -> int:
+    """Refuse anything but an integer of at least 1 (or `least`)."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"[{where}] expected {what} to be an integer of at least {least}, received {value!r}.")
+    return int(value)
+
+
+def warn_exhausted(wanted: int, found: int) -> None:
+    """Fewer batches came than were asked for."""
+    warnings.warn(
+        f"[data] ran out of data after {found} of {wanted} batches; the epoch ends here. "
+        "Check steps_per_epoch, or let the generator go on.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def _call_if_there(source: Any, method: str) -> None:
+    function = getattr(source, method, None)
+    if callable(function):
+        function()
+
+

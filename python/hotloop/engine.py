@@ -1,0 +1,149 @@
+"""Engine: the trainer behind a model. It holds the variables while the model uses them, and plans its programs."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from .program import Columns, Program
+from .variable import Variable
+
+_PROGRAMS = 12  # kept; the one unused for longest goes first
+FORWARD_ROWS = 256  # rows of a batch where results do not depend on it
+
+
+class Engine:
+    """One slab of variables and the programs planned over it.
+
+    Parameters
+    ----------
+    variables : sequence of Variable
+        All that the programs use.
+    dtype : {"float32", "float64"}
+    previous : Engine, optional
+        Of the same model with other layers; optimizer slots of variables that stay are taken over.
+    """
+
+    def __init__(self, variables: Sequence[Variable], dtype: str, previous: Engine | None = None) -> None:
+        self.variables = list(variables)
+        self.dtype = dtype
+        self._index = {id(v): i for i, v in enumerate(self.variables)}
+        self._programs: OrderedDict[Hashable, Program] = OrderedDict()
+        self._lock = threading.RLock()
+        self._owns_all = False
+        self.optimizer: Any = None
+        self._spec: dict[str, Any] = {}
+        self.trainer = _core.Trainer([(v.path, v.shape) for v in self.variables], dtype)
+        if previous is not None and previous.optimizer is not None:
+            self._take_slots(previous)
+
+    # Variables.
+
+    def index_of(self, variable: Variable) -> int:
+        """The variable's number in the slab."""
+        return self._index[id(variable)]
+
+    def claim(self) -> None:
+        """Bring home all variables that another engine has used since."""
+        if self._owns_all:
+            return
+        with self._lock:
+            for i, variable in enumerate(self.variables):
+                home = variable._home
+                if home is self:
+                    continue
+                self.trainer.set(i, variable.numpy())
+                variable._move(self)
+                if home is not None:
+                    home._owns_all = False
+            self._owns_all = True
+
+    def read(self, variable: Variable) -> np.ndarray:
+        """A copy of the variable's value."""
+        return self.trainer.get(self._index[id(variable)])
+
+    def write(self, variable: Variable, array: np.ndarray) -> None:
+        """Replace the variable's value."""
+        self.trainer.set(self._index[id(variable)], array)
+
+    # The optimizer's state.
+
+    def use_optimizer(self, optimizer: Any) -> None:
+        """Update with this optimizer from now on; one that was in use already keeps its slots."""
+        spec = optimizer.spec()
+        if optimizer is self.optimizer and spec == self._spec:
+            return
+        keep = optimizer is self.optimizer and spec["kind"] == self._spec["kind"]
+        self.trainer.set_optimizer(spec, keep_slots=keep)
+        self.optimizer, self._spec = optimizer, dict(spec)
+        for program in list(self._programs.values()):
+            if program.update:
+                program.drop_plans()
+
+    def slots(self) -> list[list[np.ndarray]]:
+        """Copies of the optimizer's slots: for each slot, one array for each variable."""
+        if self.optimizer is None:
+            return []
+        return [
+            [self.trainer.get_slot(s, i) for i in range(len(self.variables))]
+            for s in range(len(self.optimizer.slot_names))
+        ]
+
+    def set_slot(self, slot: int, index: int, array: np.ndarray) -> None:
+        """Put back one array that `slots` gave."""
+        self.trainer.set_slot(slot, index, np.ascontiguousarray(array, self.dtype))
+
+    def _take_slots(self, previous: Engine) -> None:
+        self.use_optimizer(previous.optimizer)
+        for s in range(len(self.optimizer.slot_names)):
+            for i, variable in enumerate(self.variables):
+                old = previous._index.get(id(variable))
+                if old is not None:
+                    self.trainer.set_slot(s, i, previous.trainer.get_slot(s, old))
+
+    # Programs.
+
+    def program(self, key: Hashable, make: Callable[[], Program]) -> Program:
+        """The program of this key; made if it is not there any more."""
+        with self._lock:
+            program = self._programs.get(key)
+            if program is None:
+                program = self._programs[key] = make()
+                while len(self._programs) > _PROGRAMS:
+                    self._programs.popitem(last=False)
+            else:
+                self._programs.move_to_end(key)
+            return program
+
+    def forward(
+        self,
+        program: Program,
+        columns: Columns,
+        n: int,
+        where: str,
+        step: int = 0,
+        seed: int = 0,
+        rows: int = FORWARD_ROWS,
+    ) -> list[np.ndarray]:
+        """Run all `n` rows, at most `rows` at a time, and return the outputs. In training mode they are one batch."""
+        dataset = program.bind(columns, where)
+        outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
+        batch = n if program.training else min(n, rows)
+        plan = program.take_plan(self.trainer, rows_for(batch))
+        self.claim()
+        run = self.trainer.run
+        done, batches = 0, -(-n // batch)
+        while done < batches:
+            done += run(plan, dataset, done, batches - done, batch, n, None, None, step, seed, outputs)
+        program.give_plan(plan)
+        return outputs
+
+
+def rows_for(n: int) -> int:
+    """The next power of two: plans for calls of any size are few."""
+    return 1 << (n - 1).bit_length()

@@ -1,0 +1,331 @@
+"""The loops of fit, evaluate and predict over whole data sets. Epochs run here, batches in the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .callbacks import CallbackList
+from .columns import rows_in
+from .compiled import Resolved
+from .data import ArraySource, StreamSource, batch_size_of, is_stream, positive, split, unpack
+from .engine import FORWARD_ROWS
+from .passes import Pass, warn_not_finite
+from .program import Columns, Program
+from .progress import resolve_verbose
+
+if TYPE_CHECKING:
+    from .model import Model
+
+Source = ArraySource | StreamSource
+
+
+def fit_data(
+    model: Model,
+    x: Any,
+    y: Any,
+    batch_size: Any,
+    epochs: Any,
+    verbose: Any,
+    callbacks: Any,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: Any,
+    class_weight: Any,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: Any,
+    validation_steps: Any,
+    validation_batch_size: Any,
+    validation_freq: Any,
+) -> Any:
+    """`Model.fit`: check everything, then train."""
+    compiled = model._require("fit", training=True)
+    verbose = resolve_verbose(verbose)
+    epochs = positive(epochs, "fit", "epochs", least=0)
+    initial_epoch = positive(initial_epoch, "fit", "initial_epoch", least=0)
+    if steps_per_epoch is not None:
+        steps_per_epoch = positive(steps_per_epoch, "fit", "steps_per_epoch")
+    validates = _validates(validation_freq)
+    if shuffle not in (True, False, "batch"):
+        raise ValueError(f"[fit] expected shuffle to be True, False or 'batch', received {shuffle!r}.")
+    if not 0 <= validation_split < 1:
+        raise ValueError(f"[fit] expected validation_split in [0, 1), received {validation_split}.")
+
+    held_out: Columns | None = None
+    if is_stream(x):
+        source: Source = _stream(model, x, y, sample_weight, class_weight, validation_split, shuffle)
+    else:
+        columns = model._columns(x, y, sample_weight, class_weight, "fit")
+        if validation_split and validation_data is None:
+            columns, held_out = split(columns, validation_split, "fit")
+            if class_weight is not None:
+                held_out = {k: a for k, a in held_out.items() if k[0] != "w"}  # class weights are for training alone
+        size = batch_size_of(batch_size, rows_in(columns), steps_per_epoch, "fit")
+        source = ArraySource(columns, size, shuffle, model._seed_now(), model._passes)
+        batch_size = size
+    validation: Source | None = None
+    if validation_data is not None or held_out is not None:
+        size = batch_size_of(validation_batch_size or batch_size, 0, None, "fit", "validation_batch_size")
+        validation = _validation_source(model, validation_data, held_out, size)
+
+    resolved, program = _prepare(model, source, "train", "fit")
+    if validation is not None:
+        _prepare(model, validation, "test", "fit")
+    model._get_engine().use_optimizer(compiled.optimizer)
+    steps = source.steps if steps_per_epoch is None else steps_per_epoch
+    if not isinstance(callbacks, CallbackList):
+        callbacks = CallbackList(
+            callbacks, add_history=True, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=epochs,
+            steps=steps,
+        )  # fmt: skip
+    else:
+        callbacks.set_model(model)
+    training = _Training(model, source, steps_per_epoch, callbacks, verbose)
+    training.validation, training.validation_steps, training.validates = validation, validation_steps, validates
+    training.run(initial_epoch, epochs)
+    return model.history
+
+
+class _Training:
+    """The epochs of one `fit`."""
+
+    validation: Source | None
+    validation_steps: int | None
+    validates: Callable[[int], bool]
+
+    def __init__(self, model: Model, source: Source, steps: int | None, callbacks: CallbackList, verbose: int) -> None:
+        self.model, self.source, self.steps = model, source, steps
+        self.callbacks, self.verbose = callbacks, verbose
+        self.warned = False
+
+    def run(self, initial_epoch: int, epochs: int) -> None:
+        model = self.model
+        model.stop_training = False
+        self.callbacks.on_train_begin()
+        logs: dict[str, Any] = {}
+        for epoch in range(initial_epoch, epochs):
+            self.callbacks.on_epoch_begin(epoch)
+            logs = self._epoch()
+            if self.validation is not None and self.validates(epoch + 1):
+                _, val_logs = run_test(model, self.validation, self.validation_steps, self.callbacks, "fit")
+                logs.update({f"val_{name}": value for name, value in val_logs.items()})
+            logs = dict(sorted(logs.items()))
+            self.callbacks.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        self.callbacks.on_train_end(logs)
+
+    def _epoch(self) -> dict[str, Any]:
+        model = self.model
+        resolved, program = _prepare(model, self.source, "train", "fit")  # a callback may have frozen layers
+        engine = model._get_engine()
+        engine.use_optimizer(model.optimizer)
+        passing = Pass(engine, program, resolved, model._seed_now(), model.optimizer)
+        loop = _Batches(self.callbacks, passing, "train", model._steps_per_execution, self.verbose)
+        try:
+            loop.run(self.source, self.steps, lambda: model.stop_training)
+        finally:
+            model._passes = self.source.passes
+            passing.finish()
+        bad = passing.first_bad_step()
+        if bad >= 0 and not self.warned:
+            self.warned = True
+            warn_not_finite(bad, engine)
+        return passing.logs()
+
+
+class _Batches:
+    """The batches of one pass: as many at a time as callbacks allow."""
+
+    def __init__(self, callbacks: CallbackList, passing: Pass, mode: str, group: int, verbose: int) -> None:
+        self.callbacks, self.passing = callbacks, passing
+        self.begin = getattr(callbacks, f"on_{mode}_batch_begin")
+        self.end = getattr(callbacks, f"on_{mode}_batch_end")
+        hooked = callbacks.overrides_batch_hooks if mode == "train" else callbacks.overrides_test_batch_hooks
+        self.group = group if hooked else None
+        self.shows = verbose == 1
+
+    def run(self, source: Source, limit: int | None, stopped: Callable[[], bool]) -> None:
+        passing, before = self.passing, 0
+        where = "fit" if passing.optimizer is not None else "evaluate"
+        for chunk in source.chunks(passing.program, where, limit):
+            passing.begin(chunk, rates=self.group is None)
+            done = 0
+            while done < chunk.count:
+                left = chunk.count - done
+                done += passing.run(done, left) if self.group is None else self._hooked(before, done, left)
+                if self.shows:
+                    self.callbacks.show_progress(before + done - 1, passing.logs())
+                if stopped():
+                    return
+            before += chunk.count
+
+    def _hooked(self, before: int, done: int, left: int) -> int:
+        count = min(self.group or 1, left)
+        self.begin(before + done)
+        ran = 0
+        while ran < count:
+            ran += self.passing.run(done + ran, count - ran)
+        self.end(before + done + ran - 1, self.passing.logs())
+        return ran
+
+
+def evaluate_data(
+    model: Model, x: Any, y: Any, batch_size: Any, verbose: Any, sample_weight: Any, steps: Any, callbacks: Any
+) -> tuple[Resolved, dict[str, Any]]:
+    """`Model.evaluate`: the terms and their values."""
+    model._require("evaluate")
+    verbose = resolve_verbose(verbose)
+    if steps is not None:
+        steps = positive(steps, "evaluate", "steps")
+    if is_stream(x):
+        source: Source = _stream(model, x, y, sample_weight, None, 0.0, False, "evaluate")
+    else:
+        columns = model._columns(x, y, sample_weight, None, "evaluate")
+        source = ArraySource(columns, batch_size_of(batch_size, rows_in(columns), None, "evaluate"))
+    _prepare(model, source, "test", "evaluate")
+    if not isinstance(callbacks, CallbackList):
+        callbacks = CallbackList(
+            callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=steps or source.steps
+        )
+    model.stop_evaluating = False
+    return run_test(model, source, steps, callbacks, "evaluate", verbose)
+
+
+def run_test(
+    model: Model, source: Source, steps: int | None, callbacks: CallbackList, where: str, verbose: int = 0
+) -> tuple[Resolved, dict[str, Any]]:
+    """Evaluate on a source, always from its beginning."""
+    source.rewind()
+    resolved, program = _prepare(model, source, "test", where)
+    if steps is not None and source.steps is not None:
+        steps = min(steps, source.steps)
+    passing = Pass(model._get_engine(), program, resolved, model._seed_now())
+    callbacks.on_test_begin()
+    try:
+        _Batches(callbacks, passing, "test", model._steps_per_execution, verbose).run(
+            source, steps, lambda: model.stop_evaluating
+        )
+    finally:
+        passing.finish()
+    logs = passing.logs()
+    callbacks.on_test_end(logs)
+    return resolved, logs
+
+
+def predict_columns(
+    model: Model, columns: Columns, batch_size: Any, verbose: Any, steps: Any, callbacks: Any
+) -> list[np.ndarray]:
+    """`Model.predict` on arrays."""
+    verbose = resolve_verbose(verbose)
+    n = rows_in(columns)
+    size = batch_size_of(batch_size, n, None, "predict")
+    if steps is not None:
+        n = min(n, size * positive(steps, "predict", "steps"))
+        columns = {key: array[:n] for key, array in columns.items()}
+    engine, program = model._get_engine(), model._program("predict")
+    if not isinstance(callbacks, CallbackList):
+        callbacks = CallbackList(
+            callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=-(-n // size)
+        )
+    hooked = callbacks.overrides_predict_batch_hooks
+    model.stop_predicting = False
+    callbacks.on_predict_begin()
+    if not hooked and verbose == 0:
+        outputs = engine.forward(program, columns, n, "predict", rows=max(size, FORWARD_ROWS))
+        callbacks.on_predict_end()
+        return outputs
+    pieces, stride = [], size if hooked else max(size, FORWARD_ROWS)
+    for start in range(0, n, stride):
+        if hooked:
+            callbacks.on_predict_batch_begin(start // size)
+        part = {key: array[start : start + stride] for key, array in columns.items()}
+        pieces.append(engine.forward(program, part, rows_in(part), "predict", rows=stride))
+        last = (start + rows_in(part) - 1) // size
+        if hooked:
+            callbacks.on_predict_batch_end(last, {"outputs": pieces[-1][0] if len(pieces[-1]) == 1 else pieces[-1]})
+        callbacks.show_progress(last)
+        if model.stop_predicting:
+            break
+    callbacks.on_predict_end()
+    return _joined(pieces)
+
+
+def predict_stream(model: Model, x: Any, verbose: Any, steps: Any, callbacks: Any) -> list[np.ndarray]:
+    """`Model.predict` on batches that are made one by one."""
+    verbose = resolve_verbose(verbose)
+    source = StreamSource(x, lambda item: model._columns(unpack(item)[0], where="predict"))
+    source.peek()
+    engine, program = model._get_engine(), model._program("predict")
+    total = source.steps if steps is None else positive(steps, "predict", "steps")
+    callbacks = CallbackList(
+        callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=total
+    )  # fmt: skip
+    model.stop_predicting = False
+    callbacks.on_predict_begin()
+    pieces: list[list[np.ndarray]] = []
+    for columns in source.batches(steps):
+        callbacks.on_predict_batch_begin(len(pieces))
+        pieces.append(engine.forward(program, columns, rows_in(columns), "predict"))
+        callbacks.on_predict_batch_end(len(pieces) - 1, {"outputs": pieces[-1][0]})
+        callbacks.show_progress(len(pieces) - 1)
+        if model.stop_predicting:
+            break
+    callbacks.on_predict_end()
+    return _joined(pieces)
+
+
+def _joined(pieces: list[list[np.ndarray]]) -> list[np.ndarray]:
+    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+
+
+def _prepare(model: Model, source: Source, mode: str, where: str) -> tuple[Resolved, Program]:
+    """The terms and the program for a source; its data is checked against them before anything runs."""
+    columns = source.columns if isinstance(source, ArraySource) else source.peek()
+    resolved = model._resolve(columns, where)
+    program = model._program(mode, resolved, columns)
+    source.prepare(program, where)
+    return resolved, program
+
+
+def _stream(
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any, share: float, shuffle: Any, where: str = "fit"
+) -> StreamSource:
+    for name, value in (("y", y), ("sample_weight", sample_weight), ("class_weight", class_weight)):
+        if value is not None:
+            raise ValueError(
+                f"[{where}] expected {name}=None where x makes its own batches, received {type(value).__name__}. "
+                "Let it make (x, y) or (x, y, sample_weight)."
+            )
+    if share:
+        raise ValueError(f"[{where}] expected arrays for validation_split, received {type(x).__name__}. Use validation_data.")
+    return StreamSource(
+        x, lambda item: model._columns(*unpack(item), where=where), bool(shuffle), model._seed_now(), model._passes
+    )
+
+
+def _validation_source(model: Model, data: Any, held_out: Columns | None, batch_size: int) -> Source:
+    if data is None:
+        assert held_out is not None
+        return ArraySource(held_out, batch_size)
+    if is_stream(data):
+        return _stream(model, data, None, None, None, 0.0, False)
+    if not isinstance(data, (tuple, list)) or not 2 <= len(data) <= 3:
+        raise ValueError(
+            "[fit] expected validation_data as (x, y), (x, y, sample_weight) or an iterable of batches, received "
+            f"{type(data).__name__}{f' of {len(data)} items' if isinstance(data, (tuple, list)) else ''}."
+        )
+    x, y, weights = (*data, None)[:3]
+    return ArraySource(model._columns(x, y, weights, where="fit validation_data"), batch_size)
+
+
+def _validates(frequency: Any) -> Callable[[int], bool]:
+    """Whether an epoch, counted from 1, ends with a validation."""
+    if isinstance(frequency, (list, tuple, set)):
+        epochs = {positive(epoch, "fit", "validation_freq") for epoch in frequency}
+        return lambda epoch: epoch in epochs
+    every = positive(frequency, "fit", "validation_freq")
+    return lambda epoch: epoch % every == 0

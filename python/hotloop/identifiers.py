@@ -1,0 +1,138 @@
+"""How users name things: strings, dicts, classes and instances looked up in a table, and what to say when it fails."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """The end of an error message: the known name that `name` is likely meant to be, or nothing.
+
+    Examples
+    --------
+    >>> suggestion("rellu", ["relu", "elu"])
+    " Did you mean 'relu'?"
+    """
+    from difflib import get_close_matches
+
+    folded = {key.lower(): key for key in known}
+    close = get_close_matches(str(name).lower(), folded, n=1)
+    return f" Did you mean '{folded[close[0]]}'?" if close else ""
+
+
+def unknown_name(where: str, name: object, known: Iterable[str]) -> ValueError:
+    """The error for a name that is not in a list; the caller raises it."""
+    known = list(known)
+    return ValueError(f"[{where}] expected one of {', '.join(known)}, received {name!r}.{suggestion(name, known)}")
+
+
+def unknown_argument(where: str, name: str, known: Iterable[str]) -> str:
+    """The message for an argument that does not exist."""
+    known = list(known)
+    return f"[{where}] expected arguments among {', '.join(known)}, received '{name}'.{suggestion(name, known)}"
+
+
+class Checked:
+    """A class whose constructor answers an unknown keyword with a suggestion."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            parameters = inspect.signature(cls.__init__).parameters
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+                known = [name for name in parameters if name != "self"]
+                for name in kwargs:
+                    if name not in known:
+                        raise TypeError(unknown_argument(cls.__name__, name, known))
+        return super().__new__(cls)
+
+
+class Configurable(Checked):
+    """A `Checked` class that a dict can describe."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {}
+
+    @classmethod
+    def from_config(cls: type[T], config: Mapping[str, Any]) -> T:
+        """An object made from what `get_config` gave."""
+        return cls(**config)
+
+
+def serialize(thing: Any) -> dict[str, Any]:
+    """`{"class_name": ..., "config": ...}`, which the `get` of the same module reads back."""
+    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+
+
+class Table(Generic[T]):
+    """The classes of one module, by every string that names them.
+
+    Parameters
+    ----------
+    what : str
+        What they are, for messages: "optimizer".
+    base : type
+        Their common base class.
+    classes : mapping of str to type
+        Snake-case name to class. The class's own name is known too.
+    aliases : mapping of str to str
+        Further names, of snake-case names.
+    fold_case : bool
+        Whether "Adam", "ADAM" and "adam" are one.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        base: type[T],
+        classes: Mapping[str, type[T]],
+        aliases: Mapping[str, str] | None = None,
+        fold_case: bool = False,
+    ) -> None:
+        self.what, self.base, self.fold_case = what, base, fold_case
+        self.names = [*classes, *(aliases or {})]
+        self._classes = dict(classes)
+        self._classes.update({alias: classes[name] for alias, name in (aliases or {}).items()})
+        self._classes.update({cls.__name__: cls for cls in classes.values()})
+        if fold_case:
+            self._classes = {name.lower(): cls for name, cls in self._classes.items()}
+
+    def find(self, name: str) -> type[T]:
+        """The class called `name`; ValueError with a suggestion if there is none."""
+        found = self._classes.get(name.lower() if self.fold_case else name)
+        if found is None:
+            raise unknown_name(self.what, name, self.names)
+        return found
+
+    def get(self, identifier: Any) -> T:
+        """An instance, from a name, a dict of `serialize`, a class or an instance.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name or anything else.
+        """
+        if isinstance(identifier, self.base):
+            return identifier
+        if isinstance(identifier, str):
+            return self.find(identifier)()
+        if isinstance(identifier, Mapping):
+            return self.from_dict(identifier)
+        if isinstance(identifier, type) and issubclass(identifier, self.base):
+            return identifier()
+        raise ValueError(
+            f"[{self.what}] expected a name, a dict or an instance of {self.base.__name__}, received {identifier!r}."
+        )
+
+    def from_dict(self, description: Mapping[str, Any]) -> T:
+        """An instance from `{"class_name": ..., "config": ...}`."""
+        name, config = description.get("class_name"), description.get("config", {})
+        if not isinstance(name, str) or not isinstance(config, Mapping):
+            raise ValueError(
+                f"[{self.what}] expected a dict with 'class_name' and 'config', received keys {list(description)}."
+            )
+        return self.find(name).from_config(config)  # type: ignore[attr-defined]

@@ -1,0 +1,108 @@
+"""BatchNormalization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import initializers, ops
+from .layer import Layer
+
+
+class BatchNormalization(Layer):
+    """Standardises each feature over the batch, then scales and shifts it.
+
+    In training the statistics are the batch's (biased variance), and the moving ones follow with `momentum`; in
+    inference, and when the layer is frozen, they are the moving ones.
+
+    Parameters
+    ----------
+    axis : int
+        Of the features; statistics are taken over all other axes.
+    momentum : float
+    epsilon : float
+    center, scale : bool
+        Whether there is a beta, a gamma.
+    beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer : str or Initializer
+    **kwargs
+        Of `Layer`.
+
+    Notes
+    -----
+    Weights, each of shape (features,): gamma, beta, moving_mean, moving_variance.
+    Ioffe and Szegedy, "Batch Normalization", ICML 2015.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(axis, int):
+            raise TypeError(f"[BatchNormalization '{self.name}'] expected axis to be an int, received {axis!r}.")
+        self.axis = axis
+        self.momentum = _within_unit(self, "momentum", momentum)
+        self.epsilon = float(epsilon)
+        self.center, self.scale = bool(center), bool(scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.gamma = self.beta = None
+
+    def build(self, input_shape: Any) -> None:
+        rank = len(input_shape)
+        if not -rank < self.axis < rank or self.axis == 0:
+            raise ValueError(
+                f"[BatchNormalization '{self.name}'] expected axis to name a feature axis of shape {input_shape}, "
+                f"received {self.axis}."
+            )
+        shape = (input_shape[self.axis],)
+        if self.scale:
+            self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma")
+        if self.center:
+            self.beta = self.add_weight(shape, self.beta_initializer, name="beta")
+        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, trainable=False, name="moving_mean")
+        self.moving_variance = self.add_weight(
+            shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
+        )
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        variables = [v for v in (self.gamma, self.beta) if v is not None]
+        attrs = {
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "training": bool(training) and self.trainable,
+        }
+        return ops.apply("batch_norm", [inputs, *variables, self.moving_mean, self.moving_variance], attrs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
+        }
+
+
+def _within_unit(layer: Layer, what: str, value: Any) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError(f"[{type(layer).__name__} '{layer.name}'] expected {what} in [0, 1], received {value}.")
+    return float(value)

@@ -1,0 +1,91 @@
+"""Dense: a fully connected layer."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+from .. import activations, initializers, ops
+from .layer import Layer
+
+
+class Dense(Layer):
+    """y = activation(x kernel + bias), over the last axis of x.
+
+    Parameters
+    ----------
+    units : int
+        Width of the output.
+    activation : str, callable or Layer, optional
+        None is the identity.
+    use_bias : bool
+    kernel_initializer, bias_initializer : str or Initializer
+        Of the kernel (inputs, units) and the bias (units,).
+    **kwargs
+        Of `Layer`.
+
+    Notes
+    -----
+    Weights: kernel, bias. The product, bias and activation run as one pass (`csrc/ops/dense.h`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Dense(2, kernel_initializer="ones")(np.array([[1.0, 2.0]]))
+    array([[3., 3.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(units, numbers.Integral) or isinstance(units, bool) or units < 1:
+            raise ValueError(f"[Dense '{self.name}'] expected units to be a positive integer, received {units!r}.")
+        self.units = int(units)
+        self.activation = activation if isinstance(activation, Layer) else activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.bias = None
+
+    def build(self, input_shape: Any) -> None:
+        if len(input_shape) < 2:
+            raise ValueError(
+                f"[Dense '{self.name}'] expected x of shape (batch, .., features), received shape {input_shape}. "
+                "Give the features an axis: x.reshape(-1, 1)."
+            )
+        self.kernel = self.add_weight((input_shape[-1], self.units), self.kernel_initializer, name="kernel")
+        if self.use_bias:
+            self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias")
+
+    def call(self, inputs: Any) -> Any:
+        outputs = ops.dense(inputs, self.kernel, self.bias)
+        return outputs if self.activation is activations.get(None) else self.activation(outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        from .serialization import serialize
+
+        layer = isinstance(self.activation, Layer)
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": serialize(self.activation) if layer else activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Dense:
+        from .serialization import deserialize
+
+        activation = config.get("activation")
+        if isinstance(activation, dict):
+            config = {**config, "activation": deserialize(activation)}
+        return cls(**config)

@@ -1,0 +1,117 @@
+"""Input: where data enters a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..config import floatx
+from ..naming import auto_name
+from ..tensor import KerasTensor, Node
+from .layer import Layer
+
+_DTYPES = ("float32", "float64", "int32", "string")
+
+
+class InputLayer(Layer):
+    """The node of an input. `Input` makes one and returns its tensor.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample, without the batch axis.
+    batch_size : int, optional
+        Kept for `get_config`; every batch size runs.
+    dtype : str, optional
+        "int32" for codes, "string" for columns that a StringLookup reads; else `config.floatx()`.
+    batch_shape : tuple, optional
+        `(batch_size, *shape)` instead of `shape`.
+    name : str, optional
+    """
+
+    def __init__(
+        self,
+        shape: Any = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        batch_shape: Any = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name or auto_name("input_layer"))
+        if (shape is None) == (batch_shape is None):
+            raise ValueError(f"[Input] expected either shape or batch_shape, received {shape} and {batch_shape}.")
+        if batch_shape is not None:
+            batch_size, shape = batch_shape[0], batch_shape[1:]
+        self.shape = _checked_shape(shape)
+        self.batch_size = batch_size
+        self.dtype = _checked_dtype(dtype)
+        self.built = True
+        Node(self, (), {}, KerasTensor((None, *self.shape), self.dtype, name=self.name))
+
+    @property
+    def batch_shape(self) -> tuple[int | None, ...]:
+        """`(batch_size, *shape)`."""
+        return (self.batch_size, *self.shape)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"[Input '{self.name}'] is where data enters a model; it cannot be called.")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name}
+
+
+def Input(
+    shape: Any = None,
+    batch_size: int | None = None,
+    dtype: str | None = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+) -> KerasTensor:
+    """A symbolic tensor that stands for a model's input.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample, without the batch axis; `()` for one number a sample.
+    batch_size : int, optional
+    dtype : str, optional
+        "int32" for codes, "string" for columns that a StringLookup reads; else `config.floatx()`.
+    batch_shape : tuple, optional
+        `(batch_size, *shape)` instead of `shape`.
+    name : str, optional
+        The key of this input in a dict of arrays.
+
+    Examples
+    --------
+    >>> Input((784,)).shape
+    (None, 784)
+    """
+    return InputLayer(shape, batch_size, dtype, batch_shape, name).output
+
+
+def _checked_shape(shape: Any) -> tuple[int, ...]:
+    if not isinstance(shape, (tuple, list)):
+        raise ValueError(f"[Input] expected shape to be a tuple such as (784,), received {shape!r}.")
+    for n in shape:
+        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
+            raise ValueError(
+                f"[Input] expected every axis of shape but the batch to be a known, positive size, received {shape}."
+            )
+    return tuple(int(n) for n in shape)
+
+
+def _checked_dtype(dtype: Any) -> str:
+    if dtype is None:
+        return floatx()
+    name = dtype if dtype in ("string", "int32") else np.dtype(dtype).name
+    if name in ("object", "str"):
+        return "string"
+    if name in _DTYPES:
+        return name
+    kind = np.dtype(dtype).kind
+    if kind in "iub":
+        return "int32"
+    if kind == "f":
+        return floatx()  # half precision is converted while batches are gathered
+    raise ValueError(f"[Input] expected a dtype of numbers, or 'string', received {dtype!r}.")

@@ -1,0 +1,382 @@
+"""Layer: the base of everything that holds weights and computes, models included."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .. import initializers
+from ..config import floatx
+from ..naming import auto_name, check_name, to_snake_case
+from ..tensor import KerasTensor, Node, Operation, TraceError
+from ..trace import Traced, infer_outputs, trace_of
+from ..tree import flatten, map_structure
+from ..variable import Variable, note_freeze, note_structure
+
+
+class Layer(Operation):
+    """Base class of layers.
+
+    A custom layer makes its weights in `build` (or in `__init__`), and computes in `call` with functions of
+    `hotloop.ops` and other layers. `call` runs once for every mode, on symbolic tensors; its `training` is a bool.
+
+    Parameters
+    ----------
+    name : str, optional
+        Made from the class name unless told.
+    dtype : {"float32", "float64"}, optional
+        Of weights and arithmetic; `config.floatx()` unless told.
+    trainable : bool
+        False freezes the layer's weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hotloop import ops
+    >>> class Linear(Layer):
+    ...     def build(self, input_shape):
+    ...         self.w = self.add_weight(shape=(input_shape[-1], 1), initializer="ones", name="w")
+    ...     def call(self, inputs):
+    ...         return ops.matmul(inputs, self.w)
+    >>> Linear()(np.array([[1.0, 2.0]]))
+    array([[3.]], dtype=float32)
+    """
+
+    nodes: list[Node] = None  # type: ignore[assignment]  # replaced by __init__
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        layer = super().__new__(cls)
+        if cls.get_config is Layer.get_config:
+            layer._arguments = (args, kwargs)
+        return layer
+
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: str | None = None,
+        trainable: bool = True,
+        **legacy: Any,
+    ) -> None:
+        self.name = check_name(name) if name is not None else auto_name(to_snake_case(type(self).__name__))
+        self.dtype = dtype or floatx()
+        self._trainable = bool(trainable)
+        self._own: list[tuple[Variable, bool]] = []  # with: trainable unless the layer is frozen
+        self._engine: Any = None
+        self.built = False
+        self.nodes = []
+        self._input_shape_argument = _legacy_input_shape(type(self).__name__, legacy)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _noting_build(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    # What a subclass writes.
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape (batch axis first, None)."""
+        self.built = True
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output with `hotloop.ops`."""
+        raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call()` method implemented.")
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make this layer again; of a custom layer without this method, those it was made with."""
+        config = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        if type(self).get_config is Layer.get_config:
+            config.update(_plain_arguments(self))
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A layer with new weights from what `get_config` gave."""
+        return cls(**config)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Shape of the output (batch axis first, None) for an input of this shape."""
+        symbols = map_structure_of_shapes(lambda shape: KerasTensor(shape, self.dtype), input_shape)
+        return map_structure(lambda t: t.shape, infer_outputs(self, (symbols,), {}, self.dtype))
+
+    def add_weight(
+        self,
+        shape: tuple[int, ...] | None = None,
+        initializer: Any = None,
+        dtype: str | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a weight of this layer.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            A scalar unless told.
+        initializer : str, Initializer or callable, optional
+            "glorot_uniform" unless told.
+        dtype : str, optional
+        trainable : bool
+        name : str, optional
+        """
+        if isinstance(shape, str):
+            raise ValueError(
+                f"[add_weight] expected a shape first, received {shape!r}. Write add_weight(shape=..., name={shape!r})."
+            )
+        initial = initializers.get("glorot_uniform" if initializer is None else initializer)
+        variable = Variable(
+            initial, tuple(int(n) for n in shape or ()), dtype or self.dtype, trainable and self._trainable, name
+        )
+        variable.path = f"{self.name}/{variable.name}"
+        self._own.append((variable, trainable))
+        note_structure()
+        return variable
+
+    # Calling.
+
+    def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
+        """Apply the layer to symbolic tensors, which records a node, or to arrays, which gives NumPy arrays.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Of `call`: tensors, or nested lists and dicts of them.
+        training : bool, optional
+            Inference unless told.
+        """
+        if self.nodes is None:
+            raise RuntimeError(f"[{type(self).__name__}] expected `super().__init__()` first in its `__init__`.")
+        leaves = flatten((args, kwargs))
+        if training is not None:
+            kwargs["training"] = bool(training)
+        if any(isinstance(leaf, KerasTensor) for leaf in leaves):
+            outputs = infer_outputs(self, args, kwargs, self._compute_dtype)
+            Node(self, args, kwargs, outputs)
+            return outputs
+        if trace_of(leaves) is not None:
+            return self.trace_call(args, kwargs)
+        kwargs.pop("training", None)
+        return self._call_on_arrays(args, kwargs, bool(training))
+
+    def trace_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        kwargs = dict(kwargs)
+        training = kwargs.pop("training", None)
+        trace = trace_of(flatten((args, kwargs)))
+        if trace is None:
+            raise TraceError(f"[{self.name}] expected a symbolic tensor, received none.")
+        self._ensure_built(args)
+        with trace.layer(self.name, training):
+            if _takes_training(type(self)):
+                kwargs["training"] = trace.training
+            return self.call(*args, **kwargs)
+
+    def _ensure_built(self, args: tuple) -> None:
+        if not self.built:
+            self.build(map_structure(lambda t: t.shape if isinstance(t, (KerasTensor, Traced)) else None, args[0]))
+            self.built = True
+
+    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:
+        from ..eager import call_on_arrays
+
+        return call_on_arrays(self, args, kwargs, training)
+
+    # Weights.
+
+    def _sublayers(self) -> list[Layer]:
+        """Layers in this one's attributes, also in lists and dicts, in the order they were set."""
+        values = [value for name, value in self.__dict__.items() if name != "_arguments"]
+        return list({id(layer): layer for value in values for layer in _layers_in(value)}.values())
+
+    def _own_variables(self) -> list[tuple[Variable, bool]]:
+        known = {id(variable) for variable, _ in self._own}
+        attributes = [v for v in self.__dict__.values() if isinstance(v, Variable) and id(v) not in known]
+        return self._own + [(v, v.trainable) for v in attributes if v not in self._hidden_variables()]
+
+    def _hidden_variables(self) -> list[Variable]:
+        """Variables that ops use but that are no weights: constants given by the user."""
+        return []
+
+    def _engine_variables(self) -> list[Variable]:
+        """Every variable that a graph of this layer may hold."""
+        hidden = [v for layer in self._all_layers() for v in layer._hidden_variables()]
+        return [v for v in self.weights + hidden if v.dtype != "int32"]
+
+    @property
+    def _compute_dtype(self) -> str:
+        """Of the arithmetic: that of the weights."""
+        return next((v.dtype for v in self.weights if v.dtype != "int32"), self.dtype)
+
+    def _all_layers(self) -> list[Layer]:
+        """This layer and all inside it, each once."""
+        found: dict[int, Layer] = {}
+        stack: list[Layer] = [self]
+        while stack:
+            layer = stack.pop()
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                stack.extend(reversed(layer._sublayers()))
+        return list(found.values())
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables, each once: of each layer those made trainable first."""
+        own = sorted(self._own_variables(), key=lambda pair: not pair[1])
+        found = {id(v): v for v, _ in own}
+        for layer in self._sublayers():
+            found.update((id(v), v) for v in layer.weights if id(v) not in found)
+        return list(found.values())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The same as `weights`."""
+        return self.weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Weights that training updates."""
+        return [v for v in self.weights if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """Weights that training leaves alone."""
+        return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
+
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    @property
+    def trainable(self) -> bool:
+        """False freezes the layer and all inside it, from the next `fit` or call on."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        note_freeze()
+        for variable, asked in self._own_variables():
+            variable.trainable = self._trainable and asked
+        for layer in self._sublayers():
+            layer.trainable = self._trainable
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: Any) -> None:
+        """Replace all weights; nothing changes unless every shape fits.
+
+        Raises
+        ------
+        ValueError
+            If the list's length or one of the shapes is another.
+        """
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
+                f"but the layer was expecting {len(variables)} weights."
+            )
+        for variable, value in zip(variables, weights, strict=True):
+            if tuple(np.shape(value)) != variable.shape:
+                raise ValueError(
+                    f"[set_weights] expected shape {variable.shape} for '{variable.path}' of layer '{self.name}', "
+                    f"received {tuple(np.shape(value))}."
+                )
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(value)
+
+    def count_params(self) -> int:
+        """Number of weights' elements.
+
+        Raises
+        ------
+        ValueError
+            If the weights have not been made yet.
+        """
+        if not self.built:
+            raise ValueError(
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. "
+                "Build it by calling it on data, or give the model an Input."
+            )
+        return sum(v.size for v in self.weights)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_engine": None, "nodes": []}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def map_structure_of_shapes(function: Any, shapes: Any) -> Any:
+    """Apply `function` to every shape; a shape is a tuple (or list) of ints and None."""
+    if isinstance(shapes, dict):
+        return {key: map_structure_of_shapes(function, value) for key, value in shapes.items()}
+    if shapes and isinstance(shapes[0], (tuple, list)):
+        return [map_structure_of_shapes(function, shape) for shape in shapes]
+    return function(tuple(shapes))
+
+
+def _noting_build(build: Any) -> Any:
+    def noted(self: Layer, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        self.built = True
+
+    noted.__doc__ = build.__doc__
+    return noted
+
+
+def _layers_in(value: Any) -> Iterator[Layer]:
+    if isinstance(value, Layer):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _layers_in(item)
+    elif isinstance(value, dict):
+        yield from _layers_in(list(value.values()))
+
+
+@cache
+def _takes_training(cls: type) -> bool:
+    parameters = inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+    return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _plain_arguments(layer: Layer) -> dict[str, Any]:
+    args, kwargs = layer._arguments
+    bound = inspect.signature(type(layer).__init__).bind(layer, *args, **kwargs)
+    given = {k: v for k, v in bound.arguments.items() if k not in ("self", "kwargs", "legacy")}
+    given.update(bound.arguments.get("kwargs", {}))
+    for name, value in given.items():
+        if not all(leaf is None or isinstance(leaf, (str, int, float)) for leaf in flatten(value)):
+            raise NotImplementedError(
+                f"Layer {type(layer).__name__} was created by passing {name}={value!r}. It must override `get_config()`."
+            )
+    return given
+
+
+def _legacy_input_shape(cls: str, legacy: dict[str, Any]) -> tuple[int, ...] | None:
+    shape = legacy.pop("input_shape", None)
+    width = legacy.pop("input_dim", None)
+    if legacy:
+        raise ValueError(f"Unrecognized keyword arguments passed to {cls}: {legacy}.{_hint(legacy)}")
+    if shape is None and width is None:
+        return None
+    warnings.warn(
+        f"{cls}(input_shape=...) and (input_dim=...) are Keras 2 spellings. "
+        "Put an `Input(shape)` first in the model instead.",
+        DeprecationWarning,
+        stacklevel=4,
+    )
+    return tuple(shape) if shape is not None else (int(width),)
+
+
+def _hint(legacy: dict[str, Any]) -> str:
+    if "batch_input_shape" in legacy:
+        return " Put an `Input(shape)` first in the model instead."
+    if "weights" in legacy:
+        return " Give `kernel_initializer` and `bias_initializer`, or call `set_weights` after building."
+    return ""

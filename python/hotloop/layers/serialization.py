@@ -1,0 +1,50 @@
+"""Layers to plain configurations and back. Class names come from one fixed table, or from the caller."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+
+def layer_classes() -> dict[str, type]:
+    """Every class a configuration may name."""
+    from .. import layers, models
+
+    table = {name: getattr(layers, name) for name in layers.__all__}
+    table = {name: cls for name, cls in table.items() if isinstance(cls, type) and name != "Layer"}
+    return {**table, "Sequential": models.Sequential, "Functional": models.Functional}
+
+
+def serialize(layer: Any) -> dict[str, Any]:
+    """`{"class_name": ..., "config": ...}`, of numbers, strings, lists and dicts only."""
+    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+
+
+def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Any:
+    """A layer with new weights from what `serialize` gave.
+
+    Parameters
+    ----------
+    config : mapping
+    custom_objects : mapping, optional
+        Classes by name, looked up before the built-in ones.
+
+    Raises
+    ------
+    ValueError
+        If the class is unknown. Nothing is ever imported by name.
+    """
+    if not isinstance(config, Mapping) or not isinstance(config.get("config"), Mapping):
+        raise ValueError(f"[layer] expected a configuration with 'class_name' and 'config', received {config!r}.")
+    name = config.get("class_name")
+    custom = dict(custom_objects or {})
+    cls = custom.get(name) or layer_classes().get(name)
+    if cls is None:
+        close = difflib.get_close_matches(str(name), [*layer_classes(), *custom], 1)
+        hint = f" Did you mean {close[0]!r}?" if close else " Pass its class in custom_objects."
+        raise ValueError(f"[layer] expected a known layer class, received {name!r}.{hint}")
+    arguments = dict(config["config"])
+    if name in ("Sequential", "Functional"):
+        return cls.from_config(arguments, custom_objects=custom)
+    return cls.from_config(arguments)

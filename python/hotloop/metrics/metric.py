@@ -1,0 +1,128 @@
+"""Metric: a total and a count, added up over arrays; in a model, a node of the graph."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import rowwise
+from ..identifiers import Configurable
+
+
+class Metric(Configurable):
+    """Base class: a total and a count, whose quotient is the result.
+
+    Parameters
+    ----------
+    dtype : str, optional
+        Of the arithmetic on arrays; `config.floatx()` unless told.
+    name : str, optional
+
+    Attributes
+    ----------
+    direction : {"up", "down", None}
+        Which way is better; what callbacks with `mode="auto"` go by.
+    """
+
+    kind = ""
+    direction: str | None = "down"
+    class_numbers = False
+    whole_row = False
+
+    def __init__(self, dtype: str | None = None, name: str | None = None) -> None:
+        self.name = name or self.kind
+        self.dtype = dtype
+        self.reset_state()
+
+    def node_attrs(self) -> dict[str, Any]:
+        """Attributes of the metric node of a model."""
+        if not self.kind:
+            raise ValueError(
+                f"[metric '{self.name}'] expected a metric of y_true and y_pred, received {type(self).__name__}, which "
+                "no kernel computes."
+            )
+        return {"kind": self.kind}
+
+    def result_from(self, total: float, count: float) -> float:
+        """The result of a sum of weighted values and a sum of weights; 0 where nothing was counted."""
+        return rowwise.weighted_mean(total, count)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count the samples of two arrays, weighted."""
+        total, count = self._measure(y_true, y_pred, sample_weight)
+        self.total += total
+        self.count += count
+
+    def result(self) -> float:
+        """The result so far."""
+        return self.result_from(self.total, self.count)
+
+    def reset_state(self) -> None:
+        """Forget all samples."""
+        self.total = self.count = 0.0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> float:
+        """`update_state`, then `result`."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def _measure(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[float, float]:
+        if np.ndim(y_pred) == 1 and not self.whole_row:
+            y_pred = np.reshape(y_pred, (-1, 1))
+        rows = rowwise.to_rows(self.name, y_true, y_pred, class_numbers=self.class_numbers, dtype=self.dtype)
+        if sample_weight is None:
+            return rowwise.total("metric", rows, self.node_attrs())
+        if np.ndim(sample_weight) == 2 and np.shape(sample_weight)[1] == 1:
+            sample_weight = np.reshape(sample_weight, -1)
+        share = math.prod(rows.shape[np.ndim(sample_weight) :])  # a sample's weight is split among its rows
+        weight = rowwise.to_weights(rows, np.asarray(sample_weight, rows.y_pred.dtype) / share)
+        return rowwise.total("metric", rows, self.node_attrs(), weight)
+
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        """One value for each last axis of y_pred."""
+        rows = rowwise.to_rows(self.name, y_true, y_pred, class_numbers=self.class_numbers, dtype=self.dtype)
+        return rowwise.each("metric", rows, self.node_attrs())
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class Mean(Metric):
+    """Weighted mean of numbers; outside of models.
+
+    Parameters
+    ----------
+    name, dtype
+        Of `Metric`.
+
+    Examples
+    --------
+    >>> mean = Mean()
+    >>> mean.update_state([1.0, 3.0]); mean.result()
+    2.0
+    """
+
+    direction = None
+
+    def __init__(self, name: str = "mean", dtype: str | None = None) -> None:
+        super().__init__(dtype, name)
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        """Count numbers, weighted."""
+        values = np.asarray(values, np.float64)
+        weight = np.ones(()) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        weight = np.broadcast_to(weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim)), values.shape)
+        self.total += float((values * weight).sum())
+        self.count += float(weight.sum())
+
+
+class NamedMetric(Metric):
+    """A metric without options."""
+
+    def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
+        super().__init__(dtype, name)

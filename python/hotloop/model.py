@@ -1,0 +1,179 @@
+"""Model: layers put together, with training."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from .layers.layer import Layer
+from .tensor import KerasTensor
+from .trace import infer_outputs
+from .training import Training
+from .tree import flatten, map_structure
+
+
+class Model(Training, Layer):
+    """Layers put together: `Model(inputs, outputs)`, or a subclass that writes `call`.
+
+    Parameters
+    ----------
+    inputs, outputs : KerasTensor, or list, tuple or dict of them
+        See `Functional`, which is what this makes of them.
+    name : str, optional
+    trainable : bool
+
+    Examples
+    --------
+    >>> import hotloop as keras
+    >>> x = keras.Input((4,))
+    >>> y = keras.layers.Dense(1)(keras.layers.Dense(8, activation="relu")(x))
+    >>> keras.Model(x, y).output_shape
+    (None, 1)
+    """
+
+    _inputs: Any = None  # KerasTensors, once built
+    _outputs: Any = None
+    output_names: list[str]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and (args or "inputs" in kwargs or "outputs" in kwargs):
+            from .functional import Functional
+
+            cls = Functional
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, name: str | None = None, dtype: str | None = None, trainable: bool = True) -> None:
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
+        self._lock = threading.RLock()
+        self._init_training()
+
+    # Inputs and outputs.
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The input tensors, in order."""
+        return flatten(self._defined("inputs", self._inputs))
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The output tensors, in order."""
+        return flatten(self._defined("outputs", self._outputs))
+
+    @property
+    def input(self) -> Any:
+        """The input tensor, or the structure of them."""
+        return self._defined("input", self._inputs)
+
+    @property
+    def output(self) -> Any:
+        """The output tensor, or the structure of them."""
+        return self._defined("output", self._outputs)
+
+    @property
+    def input_shape(self) -> Any:
+        """`(None, 784)`, or the structure of them."""
+        return map_structure(lambda t: t.shape, self._defined("input_shape", self._inputs))
+
+    @property
+    def output_shape(self) -> Any:
+        """`(None, 10)`, or the structure of them."""
+        return map_structure(lambda t: t.shape, self._defined("output_shape", self._outputs))
+
+    def _defined(self, what: str, value: Any) -> Any:
+        if value is None:
+            raise AttributeError(f"{type(self).__name__} '{self.name}' has no defined {what} yet: it is not built.")
+        return value
+
+    def _build_for(self, symbols: Any) -> None:
+        """Make the weights for inputs like these KerasTensors (of a model that was not given its inputs)."""
+        outputs = infer_outputs(self, (symbols,), {}, self._compute_dtype)
+        self._inputs, self._outputs = symbols, outputs
+        count = len(flatten(outputs))
+        self.output_names = list(outputs) if isinstance(outputs, dict) else [f"output_{i + 1}" for i in range(count)]
+        self.built = True
+
+    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:
+        if len(args) != 1 or kwargs:
+            raise TypeError(f"[Model '{self.name}'] expected one argument, the inputs; several go into a list or dict.")
+        return self._forward(args[0], training)
+
+    # Layers.
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly inside."""
+        return self._sublayers()
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or the one at this place in `layers`.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or not exactly one of both was given.
+        """
+        from .identifiers import unknown_name
+
+        if (name is None) == (index is None):
+            raise ValueError(f"[get_layer] expected either a name or an index, received {name!r} and {index!r}.")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"[get_layer] expected an index below {len(self.layers)}, received {index}.")
+            return self.layers[index]
+        found = next((layer for layer in self.layers if layer.name == name), None)
+        if found is None:
+            raise unknown_name("get_layer", name, [layer.name for layer in self.layers])
+        return found
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print a table of the layers, their output shapes and their numbers of weights."""
+        from .summary import print_summary
+
+        print_summary(
+            self, line_length=line_length, positions=positions, print_fn=print_fn, expand_nested=expand_nested,
+            show_trainable=show_trainable, layer_range=layer_range,
+        )  # fmt: skip
+
+    # Files and copies.
+
+    def save(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the model, its weights and its training state to a file."""
+        from .saving import save_model
+
+        save_model(self, filepath, overwrite=overwrite)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights to a file."""
+        from .saving import save_weights
+
+        save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(self, filepath: Any) -> None:
+        """Read the weights from a file that `save_weights` or `save` wrote."""
+        from .saving import load_weights
+
+        load_weights(self, filepath)
+
+    def _get_state(self) -> dict[str, Any]:
+        from .state import get_state
+
+        return get_state(self)
+
+    def _set_state(self, state: Mapping[str, Any]) -> None:
+        from .state import set_state
+
+        set_state(self, state)
+
+    def __reduce__(self) -> Any:
+        from .state import rebuild, state_for_pickle
+
+        return rebuild, (state_for_pickle(self),)

@@ -1,0 +1,49 @@
+"""Models, under Keras's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .functional import Functional
+from .model import Model
+from .sequential import Sequential
+
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "save_model"]
+
+
+def clone_model(model: Model) -> Any:
+    """A model of the same layers and names with new weights; compiled alike if the model is.
+
+    Parameters
+    ----------
+    model : Model
+
+    Examples
+    --------
+    >>> from hotloop.layers import Dense, Input
+    >>> model = Sequential([Input((2,)), Dense(1)])
+    >>> clone_model(model).output_shape
+    (None, 1)
+    """
+    from .state import custom_classes
+
+    classes = custom_classes(model)
+    config = model.get_config()
+    clone = type(model).from_config(config, custom_objects=classes)  # type: ignore[call-arg]
+    if model.compiled:
+        clone.compile_from_config(model.get_compile_config())
+    return clone
+
+
+def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True) -> Any:
+    """Read a model that `Model.save` wrote; see `saving.load_model`."""
+    from .saving import load_model as load
+
+    return load(filepath, custom_objects=custom_objects, compile=compile)
+
+
+def save_model(model: Model, filepath: Any, overwrite: bool = True) -> None:
+    """Write a model to a file; see `saving.save_model`."""
+    from .saving import save_model as save
+
+    save(model, filepath, overwrite=overwrite)

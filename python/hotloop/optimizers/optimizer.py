@@ -1,0 +1,226 @@
+"""Optimizer: the rule that turns gradients into updates, and the learning rate of every step.
+
+An optimizer is a description. The engine owns the slots (velocities, moments) and runs the rule over the whole slab
+(`csrc/ops/optimizer.h`); here are the hyper-parameters, their checks, and the rates.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..identifiers import unknown_argument
+from ..naming import check_name
+from . import schedules
+from .schedules import LearningRateSchedule
+
+# Arguments of Keras that no kernel serves yet, with the value that asks for nothing.
+_NEUTRAL = {
+    "weight_decay": None, "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
+    "ema_momentum": 0.99, "ema_overwrite_frequency": None, "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}  # fmt: skip
+
+
+class Optimizer:
+    """Base class of optimizers.
+
+    Parameters
+    ----------
+    learning_rate : float, LearningRateSchedule or callable
+        A callable takes no argument and is asked before every step.
+    name : str
+    **kwargs
+        The Keras 2 spellings `lr` and `decay`; with `decay` the rate of step k is divided by 1 + decay k.
+
+    Attributes
+    ----------
+    iterations : int
+        Updates made so far, over all calls of `fit`.
+    slot_names : tuple of str
+        What the engine keeps for every weight.
+    """
+
+    def __init__(
+        self, learning_rate: Any, name: str | None, arguments: tuple[str, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self._where = type(self).__name__
+        self.name = check_name(name) if name is not None else self._where.lower()
+        kwargs = dict(kwargs)
+        if "lr" in kwargs:
+            _deprecated(f"{self._where}(lr=...) is now learning_rate=...")
+            if learning_rate != inspect.signature(type(self).__init__).parameters["learning_rate"].default:
+                raise ValueError(f"[{self._where}] expected learning_rate or lr, received both.")
+            learning_rate = kwargs.pop("lr")
+        self.decay = self._number("decay", kwargs.pop("decay", 0.0), 0, math.inf)
+        if self.decay:
+            _deprecated(f"{self._where}(decay=...) is now a schedule of optimizers.schedules as learning_rate")
+        self._refuse(kwargs, arguments)
+        self._learning_rate = self._checked_rate(learning_rate)
+        self._iterations = 0
+
+    # What a subclass says.
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        """What the engine keeps for every weight, in order."""
+        return ()
+
+    def spec(self) -> dict[str, Any]:
+        """The rule, as `Trainer.set_optimizer` takes it."""
+        raise NotImplementedError(f"Optimizer {self._where} must override `spec`.")
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; a constant learning rate as it is now."""
+        rate = self._learning_rate
+        if callable(rate) and not isinstance(rate, LearningRateSchedule):
+            raise ValueError(
+                f"[{self._where}] expected a number or a LearningRateSchedule as learning rate, received {rate!r}. "
+                "A configuration cannot hold Python functions."
+            )
+        described = schedules.serialize(rate) if isinstance(rate, LearningRateSchedule) else rate
+        config = {"name": self.name, "learning_rate": described}
+        return {**config, "decay": self.decay} if self.decay else config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """An optimizer made from what `get_config` gave, without its iterations."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the spelling was warned of when it was written
+            return cls(**config)
+
+    # The learning rate.
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the coming step, without `decay`. Settable, unless the optimizer was made with a schedule."""
+        rate = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            return float(rate(self.iterations))
+        return float(rate()) if callable(rate) else rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        value = self._checked_rate(value)
+        if isinstance(self._learning_rate, LearningRateSchedule) and not callable(value):
+            raise TypeError(
+                f"[{self._where}] expected a schedule, because the optimizer was made with one, received {value!r}. "
+                "Make the optimizer with a number to be able to set it."
+            )
+        self._learning_rate = value
+
+    @property
+    def lr(self) -> float:
+        """The Keras 2 name of `learning_rate`."""
+        _deprecated("optimizer.lr is now optimizer.learning_rate", 3)
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        _deprecated("optimizer.lr is now optimizer.learning_rate", 3)
+        self.learning_rate = value
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learning rate is a schedule."""
+        return isinstance(self._learning_rate, LearningRateSchedule)
+
+    def rates(self, step: int, n: int) -> np.ndarray:
+        """The learning rates of the steps to come.
+
+        Parameters
+        ----------
+        step : int
+            Updates made before the first of them.
+        n : int
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If a schedule gives a rate that is negative or not finite.
+
+        Examples
+        --------
+        >>> from hotloop.optimizers import SGD
+        >>> SGD(0.1).rates(0, 3)
+        array([0.1, 0.1, 0.1])
+        """
+        rate = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            rates = np.asarray(rate.rates(step, n), np.float64)
+        elif callable(rate):
+            rates = np.array([float(rate()) for _ in range(n)], np.float64)
+        else:
+            rates = np.full(n, rate, np.float64)
+        if self.decay:
+            rates = rates / (1.0 + self.decay * np.arange(step, step + n, dtype=np.float64))
+        good = np.isfinite(rates) & (rates >= 0)
+        if rates.shape != (n,) or not good.all():
+            bad = int(np.argmin(good)) if rates.shape == (n,) else 0
+            raise ValueError(
+                f"[{self._where}] expected the schedule to give {n} finite rates of at least 0 from step {step} on, "
+                f"received {rates.ravel()[bad : bad + 1]} at step {step + bad}."
+            )
+        return rates
+
+    @property
+    def iterations(self) -> int:
+        """Updates made so far."""
+        return self._iterations
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            raise ValueError(f"[{self._where}] expected iterations to be an integer of at least 0, received {value!r}.")
+        self._iterations = int(value)
+
+    # Checks.
+
+    def _checked_rate(self, rate: Any) -> Any:
+        if isinstance(rate, Mapping):
+            return schedules.deserialize(rate)
+        if isinstance(rate, LearningRateSchedule) or (callable(rate) and not isinstance(rate, type)):
+            return rate
+        return self._number("learning_rate", rate, 0, math.inf)
+
+    def _number(self, name: str, value: Any, least: float, most: float, below: bool = False) -> float:
+        """A hyper-parameter as a float in [least, most], or [least, most) if `below`."""
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = None
+        if number is None or isinstance(value, (bool, str)):
+            raise TypeError(f"[{self._where}] expected {name} to be a number, received {value!r}.")
+        if not least <= number <= most or math.isinf(number) or (below and number == most):
+            limit = f"at least {least}" if math.isinf(most) else f"from {least} to {most}"
+            raise ValueError(
+                f"[{self._where}] expected {name} to be a finite number {limit}{' (exclusive)' if below else ''}, "
+                f"received {value!r}."
+            )
+        return number
+
+    def _refuse(self, kwargs: Mapping[str, Any], arguments: tuple[str, ...]) -> None:
+        for name, value in kwargs.items():
+            if name not in _NEUTRAL:
+                raise ValueError(unknown_argument(self._where, name, ["learning_rate", *arguments, "name"]))
+            if value != _NEUTRAL[name]:
+                raise ValueError(
+                    f"[{self._where}] expected {name}={_NEUTRAL[name]}, received {value!r}. "
+                    "This version has no kernel for it."
+                )
+
+    def __repr__(self) -> str:
+        return f"<{self._where} learning_rate={self._learning_rate!r}, iterations={self.iterations}>"
+
+
+def _deprecated(message: str, stacklevel: int = 4) -> None:
+    warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)

@@ -1,0 +1,117 @@
+"""Pass: a program run over the batches of a source, with the numbers it adds up."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .compiled import Resolved
+from .data import Chunk
+from .engine import Engine
+from .program import Program
+
+
+class Pass:
+    """One epoch of training, or one evaluation.
+
+    Parameters
+    ----------
+    engine : Engine
+    program : Program
+    resolved : Resolved
+        Its losses and metrics.
+    seed : int
+        Of the random numbers.
+    optimizer : Optimizer, optional
+        Of a training pass; its iterations follow the batches that have really run, also after an interrupt.
+    """
+
+    def __init__(
+        self, engine: Engine, program: Program, resolved: Resolved, seed: int = 0, optimizer: Any = None
+    ) -> None:
+        self.engine, self.program, self.resolved = engine, program, resolved
+        self.seed, self.optimizer = seed, optimizer
+        self.first_step = optimizer.iterations if optimizer is not None else 0
+        self._plan: Any = None
+        self._retired: Any = 0.0  # totals of the plans used before the present one
+        self._mark: tuple[Chunk | None, int, float] = (None, 0, 0.0)  # chunk; batches and rows run before it
+        self._rates: np.ndarray | None = None
+
+    def begin(self, chunk: Chunk, rates: bool = True) -> None:
+        """The batches that `run` is about."""
+        batches, rows = self.batches_done(), self._rows_done()
+        self._mark = (chunk, batches, rows)  # one assignment: an interrupt falls before or after it
+        if self._plan is None or self._plan.max_rows < chunk.batch_size:
+            self._take_plan(chunk.batch_size)
+        self._rates = None
+        if rates and self.optimizer is not None:
+            self._rates = self.optimizer.rates(self.first_step + batches, chunk.count)
+
+    def run(self, done: int, count: int) -> int:
+        """Run up to `count` batches after the first `done` of the chunk; returns how many, after 50 ms at the latest."""
+        chunk, before, _ = self._mark
+        assert chunk is not None
+        step = self.first_step + before + done
+        rates = None
+        if self._rates is not None:
+            rates = self._rates[done : done + count]
+        elif self.optimizer is not None:  # a callback between batches may have set the learning rate
+            rates = self.optimizer.rates(step, count)
+        self.engine.claim()
+        return self.engine.trainer.run(
+            self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index, rates,
+            step, self.seed,
+        )  # fmt: skip
+
+    def batches_done(self) -> int:
+        """Batches run so far, by what the losses have counted."""
+        chunk, batches, rows = self._mark
+        return batches if chunk is None else batches + chunk.batches(int(self._rows_done() - rows))
+
+    def logs(self) -> dict[str, Any]:
+        """Means over the batches so far."""
+        return self.resolved.logs(self._totals())
+
+    def finish(self) -> None:
+        """Count the optimizer's iterations, warn of a loss that is no number any more, give the plan back."""
+        if self.optimizer is not None:
+            self.optimizer.iterations = self.first_step + self.batches_done()
+        if self._plan is not None:
+            self.program.give_plan(self._plan)
+
+    def first_bad_step(self) -> int:
+        """The first step whose loss was NaN or Inf, or -1."""
+        if self._plan is None:
+            return -1
+        steps = self._plan.metrics()[: len(self.resolved.losses), 3]
+        bad = steps[steps >= 0]
+        return int(bad.min()) if len(bad) else -1
+
+    def _take_plan(self, rows: int) -> None:
+        if self._plan is not None:
+            self._retired = self._totals()
+            self.program.give_plan(self._plan)
+        self._plan = self.program.take_plan(self.engine.trainer, rows)
+        self._plan.reset_metrics()
+
+    def _totals(self) -> np.ndarray:
+        if self._plan is None:
+            return np.zeros((len(self.resolved.losses) + len(self.resolved.metrics), 2))
+        return self._plan.metrics()[:, :2] + self._retired
+
+    def _rows_done(self) -> float:
+        return float(self._totals()[0, 1]) if self._plan is not None and self.resolved.losses else 0.0
+
+
+def warn_not_finite(step: int, engine: Engine) -> None:
+    """The loss is no number any more: say since when, and which layer's weights are gone."""
+    spoilt = next((v.path for v in engine.variables if not np.isfinite(engine.read(v)).all()), None)
+    layer = f" The first weight that is no number is '{spoilt}'." if spoilt else ""
+    warnings.warn(
+        f"[fit] the loss became NaN or Inf at step {step}.{layer} Lower the learning rate, or scale the inputs; "
+        "HOTLOOP_CHECK=1 names the layer that makes the first one.",
+        RuntimeWarning,
+        stacklevel=2,
+    )

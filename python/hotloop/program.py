@@ -1,0 +1,127 @@
+"""Program: a traced graph, the arrays it wants, and the plans made from it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from .arrays import check_codes, readable, with_sample_shape
+from .trace import Feed, Trace, Traced
+
+Columns = dict[tuple[str, int], np.ndarray]  # by Feed.source; checked, samples along axis 0
+_SIZES = 6  # sizes of batches that plans are kept for
+_IDLE = 4  # plans of one size kept for threads that predict at the same time
+
+
+class Program:
+    """A graph in one mode.
+
+    Parameters
+    ----------
+    trace : Trace
+        Complete but for the outputs.
+    outputs : sequence of Traced
+        Values to write out.
+    training : bool
+        Layers see training=True: random numbers and batch statistics count rows of the whole call.
+    update : bool
+        Plans run backward and the optimizer.
+    structure : optional
+        The nesting that the outputs are returned in.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        outputs: Sequence[Any] = (),
+        training: bool = False,
+        update: bool = False,
+        structure: Any = None,
+    ) -> None:
+        self.graph = trace.graph
+        self.structure = structure
+        self.dtype = np.dtype(trace.dtype)
+        self.training, self.update = training, update
+        for output in outputs:
+            trace.graph.output(_float_value(output, trace.dtype))
+        self.output_shapes = [tuple(output.shape[1:]) for output in outputs]
+        self.feeds: list[Feed] = trace.feeds
+        self._plans: OrderedDict[int, list[Any]] = OrderedDict()
+
+    def bind(self, columns: Columns, where: str) -> Any:
+        """The data set of these arrays, one for each input of the graph.
+
+        Raises
+        ------
+        ValueError
+            If a target does not have the shape of its output, or codes and labels are out of range.
+        """
+        return _core.Dataset([_column(feed, columns[feed.source], where) for feed in self.feeds])
+
+    def take_plan(self, trainer: Any, rows: int) -> Any:
+        """A plan for batches of up to `rows`, for the caller alone until `give_plan`."""
+        idle = self._plans.get(rows)
+        if idle:
+            return idle.pop()
+        if idle is None:
+            self._plans[rows] = []
+            while len(self._plans) > _SIZES:
+                self._plans.popitem(last=False)
+        return trainer.plan(self.graph, rows, training=self.update, update=self.update)
+
+    def give_plan(self, plan: Any) -> None:
+        """Keep the plan for the next one who needs its size."""
+        idle = self._plans.get(plan.max_rows)
+        if idle is not None and len(idle) < _IDLE:
+            idle.append(plan)
+
+    def drop_plans(self) -> None:
+        """Forget all plans: the optimizer is another one."""
+        self._plans.clear()
+
+
+def _float_value(output: Traced, dtype: str) -> int:
+    if output.dtype in ("int32", "string"):
+        raise ValueError(
+            f"[model] expected outputs of {dtype} values, received {output.dtype}. Encode codes and strings with "
+            "CategoryEncoding or StringLookup(output_mode='one_hot')."
+        )
+    return output.value(dtype)
+
+
+def _column(feed: Feed, array: np.ndarray, where: str) -> np.ndarray:
+    kind = feed.source[0]
+    if feed.lookup is not None:
+        array = feed.lookup.encode(array, where)
+    if array.shape[1:] != feed.shape:
+        fitted = with_sample_shape(array, feed.shape) if kind == "y" else array.reshape(len(array), *feed.shape)
+        if fitted is None:
+            raise ValueError(
+                f"[{where}] expected y of shape {(None, *feed.shape)} for output '{feed.name}', received {array.shape}."
+                + _target_hint(feed, array)
+            )
+        array = fitted
+    if feed.limit is not None:
+        if array.dtype == np.float16:
+            array = array.astype(np.float32)
+        array = readable(array)
+        check_codes(array, feed.limit, where, f"{'labels' if kind == 'y' else 'codes'} of '{feed.name}'", _limit_hint(feed))
+    return readable(array)
+
+
+def _target_hint(feed: Feed, array: np.ndarray) -> str:
+    if feed.limit is not None:
+        return " This loss or metric takes class numbers; for one-hot targets take its categorical variant."
+    if array.ndim == 1 and len(feed.shape) == 1:
+        return " For class numbers take loss='sparse_categorical_crossentropy', or one-hot encode y (to_categorical)."
+    return " Give the last layer as many units as y has columns."
+
+
+def _limit_hint(feed: Feed) -> str:
+    if feed.source[0] == "y":
+        return "Number the classes from 0, and give the last layer one unit a class."
+    return "Give CategoryEncoding a larger num_tokens, or leave such rows out."

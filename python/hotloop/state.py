@@ -1,0 +1,162 @@
+"""The whole state of a model as plain data: what pickle, deepcopy and files are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import losses, metrics, optimizers
+from .compiled import Compiled
+from .layers import deserialize
+from .layers.serialization import layer_classes
+from .tensor import KerasTensor
+from .tree import map_structure
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+def get_state(model: Model) -> dict[str, Any]:
+    """Everything that training goes on from.
+
+    Returns
+    -------
+    dict
+        "class_name", "config": the layers; "inputs": shapes and dtypes of a model that was built by data, or None;
+        "weights": arrays in the order of `weights`; "compile": arguments of `compile`, or None; "optimizer":
+        None, or "iterations" and "slots", a dict of slot name to a list with an array (or None) for each weight;
+        "training": the seed, the passes over data sets begun so far, and the calls in training mode.
+        But for the arrays these are numbers, strings, lists and dicts.
+    """
+    inputs = None
+    if model._inputs is not None and not _describes_inputs(model):
+        inputs = map_structure(lambda t: {"shape": list(t.shape[1:]), "dtype": t.dtype, "name": t.name}, model._inputs)
+    return {
+        "class_name": type(model).__name__,
+        "config": model.get_config(),
+        "inputs": inputs,
+        "weights": model.get_weights(),
+        "compile": model.get_compile_config(),
+        "optimizer": _optimizer_state(model),
+        "training": {"seed": model._seed, "passes": model._passes, "calls": model._calls},
+    }
+
+
+def set_state(model: Model, state: Mapping[str, Any]) -> None:
+    """Put back what `get_state` gave into a model made from its "config".
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit.
+    """
+    build_inputs(model, state.get("inputs"))
+    model.set_weights(state["weights"])
+    model.compile_from_config(state.get("compile"))
+    training = state.get("training") or {}
+    model._seed = training.get("seed")
+    model._passes = int(training.get("passes", 0))
+    model._calls = int(training.get("calls", 0))
+    if state.get("optimizer") is not None and model.optimizer is not None:
+        _set_optimizer_state(model, state["optimizer"])
+
+
+def build_inputs(model: Model, inputs: Any) -> None:
+    """Build a model that data built once, for the "inputs" of its state."""
+    if model._inputs is None and inputs is not None:
+        model._build_for(_symbols(inputs))
+
+
+def rebuild(state: Mapping[str, Any]) -> Any:
+    """The model of a state, with its classes in "classes" (pickle and deepcopy only)."""
+    model = deserialize({"class_name": state["class_name"], "config": state["config"]}, state.get("classes"))
+    model._set_state(state)
+    return model
+
+
+def state_for_pickle(model: Model) -> dict[str, Any]:
+    """The state, and the classes that are not the package's own."""
+    return {**model._get_state(), "classes": custom_classes(model)}
+
+
+def custom_classes(model: Model) -> dict[str, type]:
+    """Classes of layers inside that no table knows, by name."""
+    known = layer_classes()
+    classes = {type(layer).__name__: type(layer) for layer in model._all_layers()}
+    return {name: cls for name, cls in classes.items() if known.get(name) is not cls}
+
+
+def compile_config(compiled: Compiled) -> dict[str, Any]:
+    """The arguments of `compile`, described."""
+    return {
+        "optimizer": None if compiled.optimizer is None else optimizers.serialize(compiled.optimizer),
+        "loss": _described(compiled.loss, losses),
+        "loss_weights": _plain(compiled.loss_weights),
+        "metrics": _described(compiled.metrics, metrics),
+        "weighted_metrics": _described(compiled.weighted_metrics, metrics),
+    }
+
+
+def _describes_inputs(model: Model) -> bool:
+    return type(model).__name__ in ("Sequential", "Functional")
+
+
+def _symbols(inputs: Any) -> Any:
+    if isinstance(inputs, Mapping) and set(inputs) == {"shape", "dtype", "name"}:
+        return KerasTensor((None, *inputs["shape"]), inputs["dtype"], name=inputs["name"])
+    if isinstance(inputs, Mapping):
+        return {key: _symbols(value) for key, value in inputs.items()}
+    return [_symbols(value) for value in inputs]
+
+
+def _described(value: Any, module: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _described(item, module) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_described(item, module) for item in value]
+    return module.serialize(module.get(value))
+
+
+def _plain(weights: Any) -> Any:
+    return map_structure(lambda w: None if w is None else float(w), weights)
+
+
+def _optimizer_state(model: Model) -> dict[str, Any] | None:
+    optimizer = model.optimizer
+    if optimizer is None:
+        return None
+    engine = model._engine
+    slots: dict[str, list[Any]] = {}
+    if engine is not None and engine.optimizer is optimizer:
+        place = {id(v): i for i, v in enumerate(engine.variables)}
+        for name, arrays in zip(optimizer.slot_names, engine.slots(), strict=True):
+            slots[name] = [_slot_of(arrays, place.get(id(v))) for v in model.weights]
+    return {"iterations": int(optimizer.iterations), "slots": slots}
+
+
+def _slot_of(arrays: list[np.ndarray], place: int | None) -> np.ndarray | None:
+    """None for a weight that was never trained."""
+    return None if place is None or not arrays[place].any() else arrays[place]
+
+
+def _set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
+    optimizer = model.optimizer
+    optimizer.iterations = int(state["iterations"])
+    slots = state.get("slots") or {}
+    if not slots:
+        return
+    engine = model._get_engine()
+    engine.use_optimizer(optimizer)
+    weights = model.weights
+    place = {id(v): i for i, v in enumerate(engine.variables)}
+    for s, name in enumerate(optimizer.slot_names):
+        arrays = slots.get(name, [])
+        if len(arrays) != len(weights):
+            raise ValueError(f"[set_state] expected {len(weights)} arrays for slot '{name}', received {len(arrays)}.")
+        for variable, array in zip(weights, arrays, strict=True):
+            if array is not None:
+                engine.set_slot(s, place[id(variable)], array)

@@ -1,0 +1,235 @@
+"""Trace: running layers' `call` on symbolic values, which writes their ops into one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from .tensor import KerasTensor, Operation, Shape, Symbolic, TraceError
+from .tree import map_structure
+from .variable import Variable
+
+if TYPE_CHECKING:
+    from .layers.string_lookup import StringLookup
+
+
+@dataclass(eq=False)
+class Feed:
+    """An input of a graph, and the array of the data set that fills it.
+
+    Attributes
+    ----------
+    source : (str, int)
+        ("x", i) the model's input i, ("y", i) the target of output i, ("w", i) its sample weights.
+    shape : tuple of int
+        Of one sample.
+    dtype : str
+        In the graph; arrays of other types are converted while a batch is gathered.
+    name : str
+    lookup : StringLookup or None
+        Turns the column of strings into codes.
+    limit : int or None
+        Codes must lie in [0, limit).
+    """
+
+    source: tuple[str, int]
+    shape: tuple[int, ...]
+    dtype: str
+    name: str
+    lookup: StringLookup | None = None
+    limit: int | None = None
+
+
+class Traced(Symbolic):
+    """A value of the graph that is being traced."""
+
+    def __init__(self, trace: Trace, value: int) -> None:
+        self.trace = trace
+        self._value = value
+        self.shape: Shape = tuple(trace.graph.shape(value))
+        self.dtype: str = trace.graph.dtype(value)
+
+    def value(self, dtype: str) -> int:
+        """The graph's number of this value, which must have this dtype."""
+        if dtype != self.dtype:
+            raise ValueError(
+                f"[{self.trace.layer_name}] expected values of dtype {dtype}, received {self.dtype}. "
+                "Encode integer codes with CategoryEncoding first."
+                if self.dtype == "int32"
+                else f"[{self.trace.layer_name}] expected integer codes, received {self.dtype} values. "
+                "Give the codes as an Input of their own."
+            )
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"<traced tensor shape={self.shape}, dtype={self.dtype}>"
+
+
+class TracedInput(Traced):
+    """An input of the model. It becomes an input of the graph when an op first uses it, in the dtype that op needs."""
+
+    def __init__(self, trace: Trace, feed: Feed, dtype: str) -> None:
+        self.trace, self.feed, self.dtype = trace, feed, dtype
+        self.shape = (None, *feed.shape)
+
+    def value(self, dtype: str) -> int:
+        if self.dtype == "string":
+            raise ValueError(
+                f"[{self.trace.layer_name}] expected numbers, received the strings of input '{self.feed.name}'. "
+                "Put a StringLookup layer in between."
+            )
+        return self.trace.fed(self.feed, dtype)
+
+    def reshaped(self, shape: tuple[int, ...]) -> TracedInput:
+        """The same column under other axes."""
+        feed = Feed(self.feed.source, shape, self.feed.dtype, self.feed.name, self.feed.lookup, self.feed.limit)
+        return TracedInput(self.trace, feed, self.dtype)
+
+    def looked_up(self, layer: StringLookup) -> TracedInput:
+        """The codes that `layer` gives this column of strings."""
+        feed = Feed(self.feed.source, self.feed.shape, "int32", self.feed.name, lookup=layer)
+        return TracedInput(self.trace, feed, "int32")
+
+    def limited(self, limit: int) -> TracedInput:
+        """The same codes, which must be below `limit`."""
+        feed = Feed(self.feed.source, self.feed.shape, "int32", self.feed.name, self.feed.lookup, limit)
+        return TracedInput(self.trace, feed, "int32")
+
+
+class TracedProduct(Traced):
+    """x w, waiting for a bias to be added to it: then it is one dense node, else a matmul."""
+
+    def __init__(self, trace: Trace, x: Any, w: Any, shape: Shape) -> None:
+        self.trace, self.x, self.w = trace, x, w
+        self.shape, self.dtype = shape, trace.dtype
+        self._made: Traced | None = None
+
+    def value(self, dtype: str) -> int:
+        if self._made is None:
+            self._made = self.trace.add("matmul", [self.x, self.w], {})
+        return self._made.value(dtype)
+
+
+class Trace:
+    """One graph being written.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Of the arithmetic.
+    training : bool
+        What layers that were not told otherwise see as `training`.
+    index_of : callable, optional
+        A variable's number in the engine; numbered as they come unless told (shape inference only).
+    """
+
+    def __init__(self, dtype: str, training: bool = False, index_of: Callable[[Variable], int] | None = None) -> None:
+        self.graph = _core.Graph(dtype)
+        self.dtype = dtype
+        self.training = training
+        self.feeds: list[Feed] = []
+        self.streams = 0
+        self._index_of = index_of or (lambda variable: len(self._variables))
+        self._variables: dict[int, int] = {}
+        self._fed: dict[tuple, int] = {}
+        self._kept: list[Variable] = []  # keeps the ids of `_variables` from being reused
+        self._layers: list[str] = ["model"]
+
+    @property
+    def layer_name(self) -> str:
+        """The layer whose `call` is running."""
+        return self._layers[-1]
+
+    @contextmanager
+    def layer(self, name: str, training: bool | None) -> Iterator[None]:
+        """While a layer's `call` runs: its name is on every node, its `training` reaches the layers inside."""
+        outer = self.training
+        self._layers.append(name)
+        self.training = outer if training is None else bool(training)
+        try:
+            yield
+        finally:
+            self._layers.pop()
+            self.training = outer
+
+    def input(self, source: tuple[str, int], shape: tuple[int, ...], dtype: str, name: str) -> TracedInput:
+        """A column of the data set."""
+        return TracedInput(self, Feed(source, tuple(shape), dtype, name), dtype)
+
+    def fed(self, feed: Feed, dtype: str) -> int:
+        """The graph's input for this column under this shape and dtype."""
+        key = (feed.source, feed.shape, dtype, id(feed.lookup), feed.limit)
+        if key not in self._fed:
+            self.feeds.append(Feed(feed.source, feed.shape, dtype, feed.name, feed.lookup, feed.limit))
+            self._fed[key] = self.graph.input(list(feed.shape), dtype, feed.name)
+        return self._fed[key]
+
+    def variable(self, variable: Variable) -> int:
+        """The graph's value of a variable."""
+        if variable.dtype != self.dtype:
+            raise ValueError(
+                f"[{self.layer_name}] expected variable '{variable.path}' of dtype {self.dtype}, received "
+                f"{variable.dtype}. All layers of a model compute in one precision."
+            )
+        if id(variable) not in self._variables:
+            index = self._index_of(variable)
+            value = self.graph.variable(index, list(variable.shape), variable.trainable, variable.path)
+            self._variables[id(variable)] = value
+            self._kept.append(variable)
+        return self._variables[id(variable)]
+
+    def add(self, op: str, inputs: list[Any], attrs: dict[str, Any]) -> Traced:
+        """Add a node, named after the layer whose `call` is running."""
+        number = self.graph.add(op, [self._number(op, x) for x in inputs], attrs, self.layer_name)
+        return Traced(self, number)
+
+    def add_loss_or_metric(self, op: str, inputs: list[int], attrs: dict[str, Any], name: str) -> None:
+        """Add a node without output; its row of `Plan.metrics()` is the next one."""
+        self.graph.add(op, inputs, attrs, name)
+
+    def next_stream(self) -> int:
+        """A number for the next layer that draws random numbers."""
+        self.streams += 1
+        return self.streams
+
+    def _number(self, op: str, x: Any) -> int:
+        if isinstance(x, Variable):
+            return self.variable(x)
+        if not isinstance(x, Traced):
+            raise TraceError(
+                f"[{op} '{self.layer_name}'] expected tensors of this model, received {type(x).__name__}. Constants "
+                "may be added to or multiplied with a tensor; arrays belong into a weight (`add_weight`)."
+            )
+        if x.trace is not self:
+            raise TraceError(f"[{op} '{self.layer_name}'] received a tensor of another call; it cannot be kept.")
+        return x.value("int32" if op == "one_hot" else x.dtype if op == "reshape" else self.dtype)
+
+
+def trace_of(structure: list[Any]) -> Trace | None:
+    """The trace that the first traced value among these belongs to."""
+    return next((leaf.trace for leaf in structure if isinstance(leaf, Traced)), None)
+
+
+def infer_outputs(operation: Operation, args: tuple, kwargs: dict[str, Any], dtype: str) -> Any:
+    """Shapes of a call's results: the call is traced into a graph that is thrown away, so errors come early."""
+    trace = Trace(dtype)
+    count = iter(range(1 << 30))
+
+    def symbol(leaf: Any) -> Any:
+        if not isinstance(leaf, KerasTensor):
+            return leaf
+        return trace.input(("x", next(count)), leaf.shape[1:], leaf.dtype, leaf.name)
+
+    args, kwargs = map_structure(symbol, (args, kwargs))
+    return map_structure(_as_keras_tensor, operation.trace_call(args, kwargs))
+
+
+def _as_keras_tensor(leaf: Any) -> KerasTensor:
+    if not isinstance(leaf, Traced):
+        raise TypeError(f"[layer] expected `call` to return tensors, received {type(leaf).__name__}.")
+    if not isinstance(leaf, TracedInput):
+        leaf.value(leaf.dtype)  # a product that waits for a bias is checked now
+    return KerasTensor(leaf.shape, leaf.dtype)

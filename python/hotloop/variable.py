@@ -1,0 +1,168 @@
+"""Variable: a named array with one home, its own memory or the slab of one engine."""
+
+from __future__ import annotations
+
+import itertools
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+# While a file is read, the `saving.allowance.Allowance` that bounds what its description may make.
+allowance: ContextVar[Any] = ContextVar("allowance", default=None)
+
+_changes = itertools.count(1)
+_last_freeze = 0
+_last_structure = 0
+
+
+def freeze_count() -> int:
+    """A number that grows whenever any `trainable` flag changes: what was traced before may be out of date."""
+    return _last_freeze
+
+
+def note_freeze() -> None:
+    """A `trainable` flag has changed."""
+    global _last_freeze
+    _last_freeze = next(_changes)
+
+
+def structure_count() -> int:
+    """A number that grows whenever a layer makes a weight or a model changes its layers."""
+    return _last_structure
+
+
+def note_structure() -> None:
+    """A layer has a new weight, or a model other layers."""
+    global _last_structure
+    _last_structure = next(_changes)
+
+
+class Variable:
+    """A weight of a layer.
+
+    Its value lives in one place. Until a model uses it that is an array of its own; from then on it is the engine
+    of the model that used it last, so that layers may be shared by several models.
+
+    Parameters
+    ----------
+    initializer : array_like or callable
+        The value, or `f(shape, dtype=...)` that makes it.
+    shape : tuple of int, optional
+        Needed with a callable.
+    dtype : str, optional
+        "float32", "float64" or "int32"; `config.floatx()` unless told.
+    trainable : bool
+        Whether training updates it. A frozen variable takes part again when this is set to True.
+    name : str, optional
+
+    Attributes
+    ----------
+    path : str
+        `layer/variable`.
+
+    Examples
+    --------
+    >>> v = Variable([[1.0, 2.0]], name="kernel")
+    >>> v.shape, v.assign([[3.0, 4.0]]).numpy()
+    ((1, 2), array([[3., 4.]], dtype=float32))
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: tuple[int, ...] | None = None,
+        dtype: str | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
+        from .config import floatx
+
+        self.dtype = dtype or floatx()
+        self.name = name or "variable"
+        self.path = self.name
+        self._trainable = bool(trainable)
+        self._home: Engine | None = None
+        limit = allowance.get()
+        if callable(initializer):
+            if shape is None:
+                raise ValueError(f"[variable '{self.name}'] expected a shape next to a callable initializer.")
+            make = initializer if limit is None else limit.initial
+            value = np.asarray(make(tuple(shape), dtype=self.dtype))
+        else:
+            value = np.asarray(initializer) if limit is None else limit.constant(np.asarray(initializer))
+        self.shape = value.shape if shape is None else tuple(shape)
+        self._value: np.ndarray | None = self._checked(value)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training updates this variable."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if bool(value) != self._trainable:
+            self._trainable = bool(value)
+            note_freeze()
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def value(self) -> np.ndarray:
+        """A copy of the value, row-major."""
+        return self.numpy()
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the value, row-major."""
+        home = self._home
+        return self._value.copy() if home is None else home.read(self)  # type: ignore[union-attr]
+
+    def assign(self, value: Any) -> Variable:
+        """Replace the value; the shape must be the same.
+
+        Raises
+        ------
+        ValueError
+            If the shape differs.
+        """
+        array = self._checked(value)
+        if self._home is None:
+            self._value = array
+        else:
+            self._home.write(self, array)
+        return self
+
+    def _checked(self, value: Any) -> np.ndarray:
+        if isinstance(value, Variable):
+            value = value.numpy()
+        array = np.array(value, dtype=self.dtype, order="C")
+        if array.shape != self.shape:
+            raise ValueError(
+                f"[variable '{self.path}'] expected a value of shape {self.shape}, received {array.shape}."
+            )
+        return array
+
+    def _move(self, home: Engine) -> None:
+        """The engine holds the value from now on."""
+        self._home = home
+        self._value = None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_home": None, "_value": self.numpy()}
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, trainable={self.trainable}>"

@@ -1,0 +1,174 @@
+"""Optimizers as users make them: names, hyper-parameters, Keras 2 spellings, learning rates."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from hotloop import config, optimizers
+from hotloop.optimizers import SGD, Adam
+from hotloop.optimizers.schedules import ExponentialDecay
+
+
+@pytest.mark.parametrize("name", ["sgd", "SGD", "Sgd"])
+def test_an_optimizer_is_known_by_its_name_in_any_case(name):
+    assert type(optimizers.get(name)) is SGD
+
+
+def test_an_optimizer_comes_from_a_dict_or_an_instance_but_not_from_a_class():
+    optimizer = Adam(0.01, beta_1=0.8)
+    assert optimizers.get(optimizer) is optimizer
+    copy = optimizers.get(optimizers.serialize(optimizer))
+    assert copy.spec() == optimizer.spec()
+    assert copy.get_config() == optimizer.get_config()
+    with pytest.raises(ValueError, match=r"Write Adam\(\)"):
+        optimizers.get(Adam)
+
+
+def test_a_misspelt_optimizer_or_argument_is_answered_with_the_likely_one():
+    with pytest.raises(ValueError, match="Did you mean 'adam'"):
+        optimizers.get("adm")
+    with pytest.raises(ValueError, match="Did you mean 'momentum'"):
+        SGD(0.1, momentun=0.9)
+    with pytest.raises(ValueError, match="Did you mean 'beta_1'"):
+        Adam(beta1=0.9)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "spec", "slots"),
+    [
+        (SGD(), {"kind": "sgd"}, ()),
+        (SGD(nesterov=True), {"kind": "sgd"}, ()),
+        (SGD(momentum=0.9), {"kind": "momentum", "momentum": 0.9}, ("momentum",)),
+        (SGD(momentum=1, nesterov=True), {"kind": "nesterov", "momentum": 1.0}, ("momentum",)),
+        (Adam(), {"kind": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}, ("momentum", "velocity")),
+    ],
+)
+def test_the_engine_is_told_the_rule_that_was_asked_for(optimizer, spec, slots):
+    assert optimizer.spec() == spec
+    assert optimizer.slot_names == slots
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [(SGD(), 0.01), (Adam(), 0.001)])
+def test_default_learning_rates_are_keras(optimizer, rate):
+    assert optimizer.learning_rate == rate
+
+
+@pytest.mark.parametrize("rate", [1, np.float32(1), np.float64(1), np.int64(1), np.array(1.0)])
+def test_a_learning_rate_may_be_any_number(rate):
+    assert SGD(rate).learning_rate == 1.0
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: SGD(-0.1), ValueError), (lambda: SGD(float("nan")), ValueError), (lambda: SGD("0.1"), TypeError),
+        (lambda: SGD(None), TypeError), (lambda: SGD(True), TypeError), (lambda: SGD(momentum=1.5), ValueError),
+        (lambda: SGD(momentum=-0.1), ValueError), (lambda: Adam(beta_1=1.0), ValueError),
+        (lambda: Adam(beta_2=-0.1), ValueError), (lambda: Adam(epsilon=-1e-7), ValueError),
+        (lambda: Adam(amsgrad=True), ValueError), (lambda: SGD(clipnorm=1.0), ValueError),
+        (lambda: SGD(name="a/b"), ValueError), (lambda: SGD(decay=-1.0), ValueError),
+    ],
+)  # fmt: skip
+def test_a_hyper_parameter_out_of_range_is_refused(make, error):
+    with pytest.raises(error, match="expected"):
+        make()
+
+
+def test_arguments_of_keras_that_ask_for_nothing_are_accepted():
+    assert SGD(0.1, clipnorm=None, use_ema=False, weight_decay=None).spec() == {"kind": "sgd"}
+
+
+def test_epsilon_none_is_the_configured_one():
+    config.set_epsilon(1e-5)
+    try:
+        assert Adam(epsilon=None).spec()["epsilon"] == 1e-5
+    finally:
+        config.set_epsilon(1e-7)
+
+
+def test_lr_still_sets_the_learning_rate_and_warns():
+    with pytest.warns(DeprecationWarning, match="learning_rate"):
+        assert SGD(lr=0.25).learning_rate == 0.25
+    with pytest.warns(DeprecationWarning), pytest.raises(ValueError, match="received both"):
+        SGD(0.1, lr=0.25)
+
+
+def test_decay_still_decays():
+    with pytest.warns(DeprecationWarning, match="schedule"):
+        optimizer = SGD(0.1, decay=0.5)
+    np.testing.assert_allclose(optimizer.rates(0, 4), [0.1, 0.1 / 1.5, 0.1 / 2, 0.1 / 2.5], rtol=1e-15)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copy = SGD.from_config(optimizer.get_config())
+    np.testing.assert_array_equal(copy.rates(0, 4), optimizer.rates(0, 4))
+
+
+def test_optimizer_lr_reads_and_sets_the_learning_rate_and_warns():
+    optimizer = SGD(0.1)
+    with pytest.warns(DeprecationWarning):
+        assert optimizer.lr == 0.1
+    with pytest.warns(DeprecationWarning):
+        optimizer.lr = 0.2
+    assert optimizer.learning_rate == 0.2
+    np.testing.assert_array_equal(optimizer.rates(5, 2), [0.2, 0.2])
+
+
+def test_a_warning_names_the_line_of_the_user():
+    with pytest.warns(DeprecationWarning) as record:
+        SGD(lr=0.1)
+        SGD(decay=0.1)
+        SGD().lr  # noqa: B018
+    assert {warning.filename for warning in record} == {__file__}
+
+
+def test_setting_the_learning_rate_takes_effect_and_is_checked():
+    optimizer = Adam(0.1)
+    optimizer.learning_rate = 0.05
+    np.testing.assert_array_equal(optimizer.rates(0, 2), [0.05, 0.05])
+    with pytest.raises(ValueError, match="learning_rate"):
+        optimizer.learning_rate = -1.0
+    assert optimizer.learning_rate == 0.05
+
+
+def test_an_optimizer_made_with_a_schedule_shows_the_present_rate_and_refuses_a_number():
+    optimizer = SGD(ExponentialDecay(0.1, 10, 0.5))
+    optimizer.iterations = 10
+    assert optimizer.learning_rate == pytest.approx(0.05)
+    with pytest.raises(TypeError, match="made with one"):
+        optimizer.learning_rate = 0.1
+    optimizer.learning_rate = ExponentialDecay(0.4, 10, 0.5)
+    assert optimizer.learning_rate == pytest.approx(0.2)
+
+
+def test_a_callable_learning_rate_is_asked_before_every_step():
+    rates = iter([0.3, 0.2, 0.1])
+    np.testing.assert_array_equal(SGD(lambda: next(rates)).rates(0, 3), [0.3, 0.2, 0.1])
+
+
+@pytest.mark.parametrize("bad", [-1, 1.5, True])
+def test_iterations_are_a_count(bad):
+    optimizer = SGD()
+    optimizer.iterations = np.int64(7)
+    with pytest.raises(ValueError, match="iterations"):
+        optimizer.iterations = bad
+    assert optimizer.iterations == 7
+
+
+def test_a_configuration_holds_the_learning_rate_as_it_is_now():
+    optimizer = SGD(0.1, momentum=0.9, name="mine")
+    optimizer.learning_rate = 0.01
+    assert optimizer.get_config() == {"name": "mine", "learning_rate": 0.01, "momentum": 0.9, "nesterov": False}
+
+
+def test_a_configuration_cannot_hold_a_python_function():
+    with pytest.raises(ValueError, match="Python functions"):
+        SGD(lambda: 0.1).get_config()
+
+
+def test_an_optimizer_survives_pickling_with_its_iterations():
+    optimizer = Adam(ExponentialDecay(0.1, 10, 0.5))
+    optimizer.iterations = 42
+    copy = pickle.loads(pickle.dumps(optimizer))
+    assert copy.iterations == 42
+    np.testing.assert_array_equal(copy.rates(42, 3), optimizer.rates(42, 3))

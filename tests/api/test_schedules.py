@@ -1,0 +1,70 @@
+"""Learning-rate schedules: Keras's values, and the same numbers however they are asked for."""
+
+import numpy as np
+import pytest
+from hotloop import optimizers
+from hotloop.optimizers.schedules import ExponentialDecay, LearningRateSchedule
+
+STEPS = [0, 1, 5, 6, 10, 11, 15, 30]
+
+
+@pytest.mark.parametrize(
+    ("staircase", "values"),
+    [
+        (False, [0.1, 0.0933033, 0.07071068, 0.06597539, 0.05, 0.04665165, 0.03535534, 0.0125]),
+        (True, [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.0125]),
+    ],
+)
+def test_exponential_decay_follows_keras_and_reaches_the_optimizer(staircase, values):
+    schedule = ExponentialDecay(0.1, 10, 0.5, staircase=staircase)
+    np.testing.assert_allclose([schedule(k) for k in STEPS], values, rtol=1e-6)
+    rates = optimizers.SGD(schedule).rates(0, 31)
+    np.testing.assert_allclose(rates[STEPS], values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("staircase", [False, True])
+def test_rates_do_not_depend_on_how_an_epoch_is_cut_into_calls(staircase):
+    with pytest.warns(DeprecationWarning):
+        optimizer = optimizers.SGD(ExponentialDecay(0.1, 7, 0.9, staircase=staircase), decay=0.01)
+    whole = optimizer.rates(3, 40)
+    pieces = [optimizer.rates(3, 1), optimizer.rates(4, 17), optimizer.rates(21, 22)]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+def test_a_schedule_of_ones_own_is_called_with_one_step_at_a_time():
+    class Steps(LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1 if step < 2 else 0.01  # an array of steps would have no truth value
+
+    np.testing.assert_array_equal(optimizers.Adam(Steps()).rates(1, 3), [0.1, 0.01, 0.01])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0])
+def test_a_schedule_that_gives_no_usable_rate_is_reported_with_the_step(bad):
+    class Broken(LearningRateSchedule):
+        def __call__(self, step):
+            return bad if step == 12 else 0.1
+
+    with pytest.raises(ValueError, match="at step 12"):
+        optimizers.SGD(Broken()).rates(10, 5)
+
+
+@pytest.mark.parametrize("arguments", [(0.1, 0, 0.5), (0.1, -3, 0.5), (0.1, 10, 0.0), (float("nan"), 10, 0.5)])
+def test_a_decay_that_divides_by_zero_is_refused(arguments):
+    with pytest.raises(ValueError, match="ExponentialDecay"):
+        ExponentialDecay(*arguments)
+
+
+def test_a_schedule_comes_back_from_its_configuration_and_from_the_optimizers():
+    schedule = ExponentialDecay(0.1, 10, 0.5, staircase=True)
+    copy = optimizers.schedules.deserialize(optimizers.schedules.serialize(schedule))
+    assert copy.get_config() == schedule.get_config()
+    optimizer = optimizers.SGD.from_config(optimizers.SGD(schedule, momentum=0.9).get_config())
+    np.testing.assert_array_equal(optimizer.rates(0, 30), optimizers.SGD(schedule).rates(0, 30))
+
+
+def test_a_misspelt_schedule_or_argument_is_answered_with_the_likely_one():
+    with pytest.raises(ValueError, match="Did you mean 'exponential_decay'"):
+        optimizers.schedules.deserialize({"class_name": "ExponentialDecai", "config": {}})
+    with pytest.raises(TypeError, match="Did you mean 'decay_steps'"):
+        ExponentialDecay(0.1, decay_step=10, decay_rate=0.5)

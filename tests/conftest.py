@@ -1,0 +1,67 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import hotloop
+import numpy as np
+import pytest
+from hotloop import _core
+
+
+@pytest.fixture(scope="session", autouse=True)
+def backend() -> str:
+    """The row in use, which is the row asked for: a suite that silently ran on another one has shown nothing."""
+    asked = os.environ.get("HOTLOOP_BACKEND")
+    for dtype in ("float32", "float64"):
+        row = _core.row(dtype)
+        if asked and row != asked:
+            pytest.fail(f"HOTLOOP_BACKEND={asked}, but {dtype} runs on row {row}")
+        assert row in _core.rows()
+    return _core.row("float32")
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    """Every test starts from the same random state, in whatever order tests run."""
+    hotloop.utils.set_random_seed(20_240_229)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> pathlib.Path:
+    """The real data sets; hotloop itself looks in the same place."""
+    home = pathlib.Path(os.environ.get("HOTLOOP_HOME", "~/.hotloop")).expanduser()
+    return home / "datasets"
+
+
+def _need(folder: pathlib.Path, name: str) -> pathlib.Path:
+    if not (folder / name).is_file():
+        pytest.skip(f"{name} is not in {folder}: set HOTLOOP_HOME to a folder with datasets/{name}")
+    return folder / name
+
+
+@pytest.fixture(scope="session")
+def mnist_file(data_folder: pathlib.Path) -> pathlib.Path:
+    return _need(data_folder, "mnist.npz")
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist_file(data_folder: pathlib.Path) -> pathlib.Path:
+    return _need(data_folder, "fashion_mnist.npz")
+
+
+@pytest.fixture(scope="session")
+def california_file(data_folder: pathlib.Path) -> pathlib.Path:
+    return _need(data_folder, "california_housing.csv")

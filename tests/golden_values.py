@@ -1,0 +1,150 @@
+"""Single values of Keras functions and classes, each a call that works on Keras and on hotloop alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+X = np.array([[-30.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 30.0]], np.float32)
+ONE_HOT = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
+P = np.array([[0.7, 0.2, 0.1], [0.3, 0.4, 0.3]], np.float32)
+Q = np.array([[0.9, 0.8, 0.1], [0.3, 0.4, 0.3]], np.float32)  # rows that do not add to 1
+Z = np.array([[2, 0.5, -1], [0.1, 0.3, -0.2]], np.float32)
+SATURATED = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]], np.float32)
+LABELS = np.array([0, 1], np.int32)
+YB = np.array([[1], [0]], np.float32)
+PB = np.array([[0.8], [0.3]], np.float32)
+ZB = np.array([[1.2], [-0.7]], np.float32)
+A = np.array([[1, 2, 3], [0, -1, 0.5]], np.float32)
+B = np.array([[1.5, 1, 3], [0.2, -0.5, 2]], np.float32)
+W = np.array([1, 3], np.float32)
+FOUR = np.eye(3, dtype=np.float32)[[0, 1, 2, 1]]
+FOUR_P = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.4, 0.35, 0.25], [0.6, 0.3, 0.1]], np.float32)
+GRADIENTS = np.array([[0.5, -1.0], [-0.25, 0.75], [0.1, 0.2]], np.float32)
+
+Value = Callable[[Any], Any]
+
+
+def _activation(name: str, **options: Any) -> Value:
+    return lambda keras: getattr(keras.activations, name)(X, **options)
+
+
+def _activation_layer(name: str, **options: Any) -> Value:
+    return lambda keras: getattr(keras.layers, name)(**options)(X)
+
+
+def _loss(name: str, y: np.ndarray, p: np.ndarray, weight: np.ndarray | None = None, **options: Any) -> Value:
+    return lambda keras: getattr(keras.losses, name)(**options)(y, p, sample_weight=weight)
+
+
+def _metric(name: str, *updates: tuple[Any, ...], **options: Any) -> Value:
+    def value(keras: Any) -> Any:
+        metric = getattr(keras.metrics, name)(**options)
+        for y, p, *weight in updates:
+            metric.update_state(y, p, sample_weight=weight[0] if weight else None)
+        return metric.result()
+
+    return value
+
+
+def _schedule(**options: Any) -> Value:
+    def value(keras: Any) -> Any:
+        schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5, **options)
+        return [float(schedule(k)) for k in (0, 1, 5, 6, 10, 11, 15, 30)]
+
+    return value
+
+
+def _trajectory(make: Value) -> Value:
+    """Weights after each of three steps with given gradients: a dense net fed the identity, linear in its kernel."""
+
+    def value(keras: Any) -> Any:
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, use_bias=False)])
+        model.set_weights([np.array([[1.0, -2.0]], np.float32)])
+        model.compile(make(keras), keras.losses.MeanSquaredError(reduction="sum"))
+        path = []
+        for g in GRADIENTS:  # d/dw mean((y - w)^2) = (w - y) for two columns
+            w = model.get_weights()[0]
+            model.train_on_batch(np.ones((1, 1), np.float32), w - g)
+            path.append(model.get_weights()[0].ravel())
+        return np.array(path)
+
+    return value
+
+
+def _norm(then_infer: bool) -> Value:
+    def value(keras: Any) -> Any:
+        x = np.array([[1, 2], [3, 5], [5, 11]], np.float32)
+        layer = keras.layers.BatchNormalization()
+        out = layer(x, training=True)
+        return layer(x) if then_infer else np.concatenate([np.asarray(out), np.asarray(layer.get_weights()[2:])])
+
+    return value
+
+
+_ACTIVATIONS: dict[str, Value] = {
+    "activation_" + name: _activation(name)
+    for name in ["linear", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softmax", "softplus"]
+}
+_LOSSES: dict[str, Value] = {
+    "cce": _loss("CategoricalCrossentropy", ONE_HOT, P, reduction="none"),
+    "cce_smooth": _loss("CategoricalCrossentropy", ONE_HOT, P, reduction="none", label_smoothing=0.1),
+    "cce_unnormalised": _loss("CategoricalCrossentropy", ONE_HOT, Q, reduction="none"),
+    "cce_saturated": _loss("CategoricalCrossentropy", ONE_HOT, SATURATED, reduction="none"),
+    "cce_logits": _loss("CategoricalCrossentropy", ONE_HOT, Z, reduction="none", from_logits=True),
+    "scce": _loss("SparseCategoricalCrossentropy", LABELS, P, reduction="none"),
+    "scce_column": _loss("SparseCategoricalCrossentropy", LABELS[:, None], P, reduction="none"),
+    "scce_saturated": _loss("SparseCategoricalCrossentropy", LABELS, SATURATED, reduction="none"),
+    "scce_logits": _loss("SparseCategoricalCrossentropy", LABELS, Z, reduction="none", from_logits=True),
+    "bce": _loss("BinaryCrossentropy", YB, PB, reduction="none"),
+    "bce_smooth": _loss("BinaryCrossentropy", YB, PB, reduction="none", label_smoothing=0.1),
+    "bce_saturated": _loss("BinaryCrossentropy", YB, 1 - YB, reduction="none"),
+    "bce_logits": _loss("BinaryCrossentropy", YB, ZB, reduction="none", from_logits=True),
+    "bce_huge_logits": _loss("BinaryCrossentropy", YB, 100 * ZB, reduction="none", from_logits=True),
+    "mse": _loss("MeanSquaredError", A, B, reduction="none"),
+    "mae": _loss("MeanAbsoluteError", A, B, reduction="none"),
+    "mse_mean": _loss("MeanSquaredError", A, B),
+    "mse_weighted": _loss("MeanSquaredError", A, B, W),
+    "mse_weighted_column": _loss("MeanSquaredError", A, B, W[:, None]),
+    "mse_sum_weighted": _loss("MeanSquaredError", A, B, W, reduction="sum"),
+    "mse_rank": _loss("MeanSquaredError", A[:, 0], B[:, :1]),
+}
+_METRICS: dict[str, Value] = {
+    "binary_accuracy": _metric("BinaryAccuracy", ([0, 0, 1, 1], np.array([0.1, 0.6, 0.5, 0.9], np.float32))),
+    "categorical_accuracy": _metric("CategoricalAccuracy", (FOUR, FOUR_P)),
+    "categorical_accuracy_tie": _metric("CategoricalAccuracy", (ONE_HOT, np.full((2, 3), 1 / 3, np.float32))),
+    "sparse_categorical_accuracy": _metric("SparseCategoricalAccuracy", (np.array([0, 1, 2, 1]), FOUR_P)),
+    "mean_squared_error": _metric("MeanSquaredError", (A, B)),
+    "mean_squared_error_weighted": _metric("MeanSquaredError", (A, B, W)),
+    "mean_squared_error_twice": _metric("MeanSquaredError", (A, B, W), (A[:1], B[:1])),
+    "root_mean_squared_error": _metric("RootMeanSquaredError", (A, B), (A[:1], 2 * B[:1])),
+    "mean_absolute_error": _metric("MeanAbsoluteError", (A, B)),
+    "binary_crossentropy": _metric("BinaryCrossentropy", (YB, PB), from_logits=False),
+    "categorical_crossentropy": _metric("CategoricalCrossentropy", (ONE_HOT, P, W)),
+    "sparse_categorical_crossentropy": _metric("SparseCategoricalCrossentropy", (LABELS, Z), from_logits=True),
+}
+VALUES: dict[str, Value] = (
+    _ACTIVATIONS
+    | {
+        "activation_leaky_relu_slope": _activation("leaky_relu", negative_slope=0.05),
+        "activation_elu_alpha": _activation("elu", alpha=0.5),
+        "layer_leaky_relu": _activation_layer("LeakyReLU"),
+        "layer_elu": _activation_layer("ELU", alpha=0.7),
+        "layer_relu": _activation_layer("ReLU"),
+        "layer_softmax": _activation_layer("Softmax"),
+    }
+    | {"loss_" + name: value for name, value in _LOSSES.items()}
+    | {"metric_" + name: value for name, value in _METRICS.items()}
+    | {
+        "exponential_decay": _schedule(),
+        "exponential_decay_staircase": _schedule(staircase=True),
+        "path_sgd": _trajectory(lambda keras: keras.optimizers.SGD(0.1)),
+        "path_momentum": _trajectory(lambda keras: keras.optimizers.SGD(0.1, momentum=0.9)),
+        "path_nesterov": _trajectory(lambda keras: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)),
+        "path_adam": _trajectory(lambda keras: keras.optimizers.Adam(0.1)),
+        "batch_norm": _norm(False),
+        "batch_norm_then_infer": _norm(True),
+    }
+)

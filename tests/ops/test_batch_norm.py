@@ -1,0 +1,111 @@
+"""Batch normalisation: training, inference, their gradients and the moving statistics."""
+
+from __future__ import annotations
+
+import itertools
+
+import harness
+import numpy as np
+import pytest
+import reference
+from harness import SIZES, Case
+from hotloop import _core
+
+
+def norm(rng, shape, training, axis=-1, center=True, scale=True, momentum=0.9, epsilon=1e-2):
+    size = shape[axis]
+    variables = [rng.standard_normal(size) + 2] * scale + [rng.standard_normal(size)] * center
+    variables = [v.copy() for v in variables] + [rng.standard_normal(size), rng.random(size) + 0.5]
+    attrs = {
+        "axis": axis,
+        "momentum": momentum,
+        "epsilon": epsilon,
+        "center": center,
+        "scale": scale,
+        "training": training,
+    }
+    return Case(
+        "batch_norm",
+        [1.5 * rng.standard_normal(shape) + 0.7],
+        attrs,
+        variables,
+        trainable=[True] * (len(variables) - 2) + [False, False],
+        kind="norm",
+        gradient_kind="norm_gradient",
+        terms=int(np.prod(shape)) // size,
+    )
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("center", "scale"), list(itertools.product([True, False], repeat=2)))
+def test_normalisation_or_its_gradient_is_wrong(training, center, scale, dtype, rng):
+    harness.check_op(norm(rng, (7, 5), training, center=center, scale=scale), dtype, rng)
+    harness.check_op(norm(rng, (37, 40), training, center=center, scale=scale), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("columns", SIZES)
+def test_normalisation_is_wrong_for_some_width(training, columns, dtype, rng):
+    harness.check_op(norm(rng, (6, columns), training), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4, 8, 31, 64, 131, 1000])
+def test_normalisation_is_wrong_for_some_batch_size(rows, dtype, rng):
+    harness.check_op(norm(rng, (rows, 9), True), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, 2, -2])
+@pytest.mark.parametrize("training", [True, False])
+def test_statistics_are_taken_over_the_wrong_axes_of_rank_three(axis, training, dtype, rng):
+    harness.check_op(norm(rng, (5, 3, 4), training, axis=axis), dtype, rng)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((6, 5), -1), ((33, 40), -1), ((5, 3, 4), 1), ((5, 3, 4), 2)])
+def test_moving_statistics_are_not_those_of_keras(shape, axis, dtype, rng):
+    case = norm(rng, shape, True, axis=axis).typed(dtype)
+    run = case.run(dtype=dtype, training=True)
+    want = reference.batch_norm_moving(*case.exact(), **case.attrs)
+    for got, moving in zip(run.variables[-2:], want, strict=True):
+        harness.assert_close(got, moving, "norm", _core.row(dtype), dtype, case.terms)
+    for got, kept in zip(run.variables[:-2], case.variables, strict=False):
+        assert harness.same_bits(got, np.asarray(kept))
+
+
+def test_inference_changes_the_moving_statistics(dtype, rng):
+    case = norm(rng, (6, 5), False).typed(dtype)
+    run = case.run(dtype=dtype, training=True)
+    for got, kept in zip(run.variables, case.variables, strict=True):
+        assert harness.same_bits(got, np.asarray(kept))
+
+
+def test_a_batch_of_one_row_does_not_give_beta(dtype, rng):
+    case = norm(rng, (1, 6), True).typed(dtype)
+    run = case.run(dtype=dtype, training=True)
+    np.testing.assert_array_equal(run.output[0], case.variables[1])
+    np.testing.assert_array_equal(run.input_gradients[0], np.zeros((1, 6)))
+
+
+def test_a_large_mean_destroys_the_variance(dtype, rng):
+    """The one-pass formula E[x^2] - E[x]^2 loses every digit here."""
+    case = norm(rng, (64, 8), True, epsilon=1e-3)
+    offset = 1e3 if dtype == "float32" else 1e7
+    case = harness.replace(case, inputs=[case.inputs[0] + offset]).typed(dtype)
+    want = reference.batch_norm(*case.exact(), **case.attrs)
+    got = case.run(dtype=dtype).output
+    harness.assert_close(got, want, "norm", _core.row(dtype), dtype, 64, offset)
+
+
+def test_a_constant_column_gives_nan(dtype, rng):
+    case = norm(rng, (8, 5), True)
+    case.inputs[0][:, 2] = 3.25
+    harness.check_forward(case, dtype)
+
+
+def test_normalisation_depends_on_the_number_of_threads(dtype, rng):
+    for training in (True, False):
+        harness.check_team(norm(rng, (301, 515), training), dtype, rng)
+    harness.check_team(norm(rng, (127, 33, 17), True, axis=1), dtype, rng)
+
+
+def test_a_prediction_depends_on_the_batch_it_stands_in(dtype, rng):
+    harness.check_any_batch(norm(rng, (13, 37), False), dtype)

@@ -1,0 +1,148 @@
+"""Product, bias and activation in one pass, and its gradients."""
+
+from __future__ import annotations
+
+import itertools
+
+import harness
+import numpy as np
+import pytest
+import reference
+from harness import DTYPES, SIZES, Case
+from hotloop import _core
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ALPHA = {"leaky_relu": 0.2, "elu": 0.7}
+
+
+def dense(rng, M, K, N, activation="identity", bias=True, middle=()):
+    variables = [rng.standard_normal((K, N)) / np.sqrt(K), rng.standard_normal(N)][: 1 + bias]
+    attrs = {"activation": activation} | ({"alpha": ALPHA[activation]} if activation in ALPHA else {})
+    return Case(
+        "dense",
+        [rng.standard_normal((M, *middle, K))],
+        attrs,
+        variables,
+        kind="product_activation",
+        terms=K,
+        scale=lambda x, w, b=0.0: np.abs(x) @ np.abs(w) + np.abs(b) + 1,
+    )
+
+
+@pytest.mark.parametrize("activation", sorted(reference.ACTIVATIONS))
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_fused_activation_or_its_gradient_is_wrong(activation, bias, dtype, rng):
+    harness.check_op(dense(rng, 6, 9, 5, activation, bias), dtype, rng)
+    harness.check_op(dense(rng, 33, 40, 37, activation, bias), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize("N", SIZES)
+def test_a_layer_is_wrong_for_some_number_of_units(N, dtype, rng):
+    harness.check_op(dense(rng, 7, 5, N, "tanh"), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize("K", SIZES)
+def test_a_layer_is_wrong_for_some_number_of_features(K, dtype, rng):
+    harness.check_op(dense(rng, 5, K, 6, "sigmoid"), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize("M", SIZES)
+def test_a_layer_is_wrong_for_some_batch_size(M, dtype, rng):
+    harness.check_op(dense(rng, M, 11, 18, "relu"), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize(("M", "K", "N"), [(32, 784, 300), (1, 1000, 1), (257, 3, 2), (500, 100, 10)])
+def test_a_layer_of_practical_size_is_wrong(M, K, N, dtype, rng):
+    harness.check_op(dense(rng, M, K, N, "elu"), dtype, rng, differences=False)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    M=st.integers(1, 70),
+    K=st.integers(1, 70),
+    N=st.integers(1, 70),
+    bias=st.booleans(),
+    activation=st.sampled_from(sorted(reference.ACTIVATIONS)),
+    dtype=st.sampled_from(DTYPES),
+)
+def test_a_layer_is_wrong_for_some_shape_nobody_listed(M, K, N, bias, activation, dtype):
+    rng = np.random.default_rng(M * 10_000 + K * 100 + N)
+    harness.check_op(dense(rng, M, K, N, activation, bias), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize(("steps", "K", "N"), [(1, 5, 3), (4, 5, 9), (3, 16, 32), (2, 17, 1)])
+def test_a_layer_over_the_last_of_three_axes_mixes_rows(steps, K, N, dtype, rng):
+    harness.check_op(dense(rng, 5, K, N, "tanh", middle=(steps,)), dtype, rng)
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu", "softplus"])
+def test_a_layer_depends_on_the_number_of_threads(activation, dtype, rng):
+    harness.check_team(dense(rng, 129, 230, 190, activation), dtype, rng)
+
+
+@pytest.mark.parametrize(("K", "N"), [(3, 1), (17, 33), (784, 10), (70, 300)])
+def test_a_prediction_depends_on_the_batch_it_stands_in(K, N, dtype, rng):
+    harness.check_any_batch(dense(rng, 23, K, N, "sigmoid"), dtype)
+
+
+def test_a_frozen_kernel_still_gets_or_loses_other_gradients(dtype, rng):
+    case = dense(rng, 6, 5, 4, "tanh").typed(dtype)
+    upstream = rng.standard_normal((6, 4)).astype(dtype)
+    full = case.run(dtype=dtype, training=True, upstream=upstream)
+    for trainable in ((False, True), (True, False), (False, False)):
+        run = harness.run_op(
+            "dense",
+            case.inputs,
+            case.attrs,
+            case.variables,
+            dtype=dtype,
+            training=True,
+            upstream=upstream,
+            trainable=trainable,
+        )
+        assert harness.same_bits(run.input_gradients[0], full.input_gradients[0])
+        for kept, got, want in zip(trainable, run.variable_gradients, full.variable_gradients, strict=True):
+            assert (got is None) if not kept else harness.same_bits(got, want)
+
+
+def chain(dtype, x, variables, upstream, activations):
+    """A stack of dense nodes: the activation's gradient is fused into the product of the layer above."""
+    graph = _core.Graph(dtype)
+    value = graph.input(x.shape[1:], dtype, "x")
+    for i, activation in enumerate(activations):
+        w, b = (graph.variable(2 * i + j, variables[2 * i + j].shape, True, "v") for j in (0, 1))
+        value = graph.add("dense", [value, w, b], {}, f"layer{i}")
+        value = graph.add("activation", [value], {"kind": activation, "alpha": 0.3}, f"act{i}")
+    graph.output(value)
+    target = graph.input(upstream.shape[1:], dtype, "upstream")
+    graph.add("loss", [value, target], {"kind": "linear", "reduction": "sum"}, "seed")
+    trainer = _core.Trainer([("v", v.shape) for v in variables], dtype)
+    for i, v in enumerate(variables):
+        trainer.set(i, v)
+    plan = trainer.plan(graph, len(x), training=True, input_gradients=True)
+    out = np.empty_like(upstream)
+    trainer.run(plan, _core.Dataset([x, upstream]), 0, 1, len(x), len(x), outputs=[out], slice_seconds=60)
+    return out, [plan.input_gradient(0), *[trainer.gradient(i) for i in range(len(variables))]], plan
+
+
+@pytest.mark.parametrize("first", sorted(reference.ACTIVATIONS))
+def test_gradients_through_two_fused_layers_are_wrong(first, dtype, rng):
+    sizes, activations = [9, 21, 13], [first, "softplus"]
+    x, upstream = rng.standard_normal((11, 9)).astype(dtype), rng.standard_normal((11, 13)).astype(dtype)
+    variables = []
+    for K, N in itertools.pairwise(sizes):
+        variables += [(rng.standard_normal((K, N)) / 3).astype(dtype), rng.standard_normal(N).astype(dtype)]
+    out, got, plan = chain(dtype, x, variables, upstream, activations)
+
+    xs, v = x.astype(float), [a.astype(float) for a in variables]
+    hidden = reference.dense(xs, v[0], v[1], first, 0.3)
+    want = reference.dense(hidden, v[2], v[3], "softplus")
+    upper = reference.dense_gradient(upstream.astype(float), hidden, v[2], v[3], "softplus")
+    lower = reference.dense_gradient(upper[0], xs, v[0], v[1], first, 0.3)
+    row = _core.row(dtype)
+    harness.assert_close(out, want, "product_activation", row, dtype, 21)
+    for g, w in zip(got, [*lower, *upper[1:]], strict=True):
+        harness.assert_close(g, w, "product_activation", row, dtype, 40)
+    if first != "identity":
+        assert not [s for s in plan.describe() if s["op"] == "activation" and s["kernel"] == "activation_forward"]

@@ -1,0 +1,85 @@
+"""Dropout: exactly the mask the random layout prescribes, forward and backward."""
+
+from __future__ import annotations
+
+import harness
+import numpy as np
+import pytest
+import reference
+from harness import SIZES, Case
+from hotloop import _core
+
+SEED = 0x1234_5678_9ABC_DEF0
+
+
+def dropout(x, rate=0.3, stream=5):
+    return Case("dropout", [x], {"rate": rate, "stream": stream})
+
+
+def run(x, dtype, rate=0.3, stream=5, **options):
+    return dropout(x, rate, stream).typed(dtype).run(dtype=dtype, **options)
+
+
+@pytest.mark.parametrize("columns", [*SIZES, 200])
+def test_the_mask_is_another_one_for_some_width(columns, dtype, rng):
+    x = rng.standard_normal((5, columns)).astype(dtype)
+    upstream = rng.standard_normal(x.shape).astype(dtype)
+    got = run(x, dtype, training=True, upstream=upstream, seed=SEED, step=9)
+    want = reference.dropout(x.astype(float), 0.3, 5, seed=SEED, step=9)
+    gradient = reference.dropout(upstream.astype(float), 0.3, 5, seed=SEED, step=9)
+    harness.assert_close(got.output, want, "map", _core.row(dtype), dtype)
+    harness.assert_close(got.input_gradients[0], gradient, "map", _core.row(dtype), dtype)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"seed": 1}, {"seed": 1 << 40}, {"step": 1}, {"step": 1 << 33}, {"stream": 1}], ids=str
+)
+def test_two_draws_that_must_differ_share_a_mask(changed, dtype):
+    x = np.ones((4, 100))
+    options = {"seed": 0, "step": 0, "stream": 0}
+    first, second = run(x, dtype, **options).output, run(x, dtype, **(options | changed)).output
+    assert not np.array_equal(first, second)
+    keyed = options | changed
+    mask = reference.dropout_mask(x.shape, 0.3, seed=keyed["seed"], stream=keyed["stream"], step=keyed["step"])
+    np.testing.assert_array_equal(second != 0, mask)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_kept_share_or_mean_is_off(rate, dtype):
+    y = run(np.ones((200, 500)), dtype, rate=rate, seed=3).output
+    assert abs((y != 0).mean() - (1 - rate)) < 5 * np.sqrt(rate * (1 - rate) / y.size)
+    np.testing.assert_allclose(y[y != 0], 1 / (1 - rate), rtol=1e-6)
+
+
+def test_rate_zero_changes_something_or_rate_one_keeps_something(dtype, rng):
+    x = rng.standard_normal((3, 70)).astype(dtype)
+    assert harness.same_bits(run(x, dtype, rate=0.0).output, x)
+    gone = run(x, dtype, rate=1.0, training=True)
+    np.testing.assert_array_equal(gone.output, np.zeros_like(x))
+    np.testing.assert_array_equal(gone.input_gradients[0], np.zeros_like(x))
+
+
+def test_nan_in_a_dropped_place_survives(dtype):
+    x = np.full((4, 64), np.nan, dtype)
+    mask = reference.dropout_mask(x.shape, 0.3, seed=1, stream=5)
+    np.testing.assert_array_equal(np.isnan(run(x, dtype, seed=1).output), mask)
+
+
+def test_three_axes_draw_another_mask_than_their_flat_row(dtype):
+    x = np.ones((3, 5, 30))
+    flat = run(x.reshape(3, 150), dtype, seed=2).output
+    np.testing.assert_array_equal(run(x, dtype, seed=2).output.reshape(3, 150), flat)
+
+
+def test_the_mask_depends_on_the_number_of_threads_or_the_precision(dtype, rng):
+    harness.check_team(dropout(rng.standard_normal((401, 515))), dtype, rng, seed=4)
+    x = np.ones((7, 90))
+    np.testing.assert_array_equal(run(x, "float32", seed=4).output != 0, run(x, "float64", seed=4).output != 0)
+
+
+def test_the_mask_depends_on_how_a_prediction_is_split(dtype):
+    x = np.ones((23, 40))
+    whole = run(x, dtype, seed=6).output
+    for batch_size in (1, 4, 10):
+        parts = run(x, dtype, seed=6, batch_size=batch_size).output
+        np.testing.assert_array_equal(parts, whole)

@@ -1,0 +1,57 @@
+"""Rescaling and standardisation."""
+
+from __future__ import annotations
+
+import harness
+import numpy as np
+import pytest
+from harness import SIZES, Case
+
+
+def standardize(rng, shape, scalar=False, **attrs):
+    size = 1 if scalar else shape[-1]
+    variables = [rng.standard_normal(size), rng.random(size) + 0.1]
+    return Case(
+        "standardize",
+        [rng.standard_normal(shape)],
+        attrs,
+        variables,
+        trainable=[False, False],
+        scale=lambda x, m, v, **_: np.abs(x) * np.sqrt(v) + np.abs(m) + (np.abs(x) + np.abs(m)) / np.sqrt(v),
+    )
+
+
+@pytest.mark.parametrize("columns", SIZES)
+def test_a_map_is_wrong_for_some_width(columns, dtype, rng):
+    x = rng.standard_normal((4, columns))
+    affine = Case("affine", [x], {"scale": 1 / 255, "offset": -0.5}, scale=lambda x: np.abs(x) + 1)
+    harness.check_op(affine, dtype, rng, differences=columns <= 9)
+    for invert in (False, True):
+        harness.check_op(standardize(rng, (4, columns), invert=invert), dtype, rng, differences=columns <= 9)
+
+
+def test_one_mean_for_all_columns_is_used_for_the_first_only(dtype, rng):
+    harness.check_op(standardize(rng, (5, 19), scalar=True), dtype, rng)
+
+
+def test_standardisation_of_three_axes_uses_another_columns_statistics(dtype, rng):
+    harness.check_op(standardize(rng, (3, 4, 5)), dtype, rng)
+    harness.check_op(standardize(rng, (3, 2, 16)), dtype, rng, differences=False)
+
+
+def test_a_constant_column_divides_by_zero(dtype, rng):
+    case = Case(
+        "standardize",
+        [np.array([[1.0, 2.0], [1.0, 3.0]])],
+        {},
+        [np.array([1.0, 2.0]), np.array([0.0, 1.0])],
+        trainable=[False, False],
+    )
+    assert np.isfinite(case.typed(dtype).run(dtype=dtype).output).all()
+    harness.check_forward(case, dtype)
+
+
+def test_maps_depend_on_the_number_of_threads_or_the_batch(dtype, rng):
+    harness.check_team(standardize(rng, (501, 515)), dtype, rng)
+    harness.check_any_batch(standardize(rng, (13, 37)), dtype)
+    harness.check_team(Case("affine", [rng.standard_normal((801, 515))], {"scale": 3.0, "offset": 1.0}), dtype, rng)

@@ -1,0 +1,98 @@
+"""Metrics: totals and counts."""
+
+from __future__ import annotations
+
+import harness
+import numpy as np
+import pytest
+import reference
+from harness import SIZES, Case
+from hotloop import _core
+from hotloop.testing import run_op
+from tolerances import assert_close
+
+ERRORS = [
+    ("mean_squared_error", {}),
+    ("mean_absolute_error", {}),
+    ("binary_crossentropy", {"label_smoothing": 0.1}),
+    ("binary_crossentropy", {"from_logits": True}),
+    ("categorical_crossentropy", {}),
+    ("categorical_crossentropy", {"from_logits": True}),
+    ("sparse_categorical_crossentropy", {}),
+    ("sparse_categorical_crossentropy", {"from_logits": True}),
+]
+ACCURACIES = [
+    ("binary_accuracy", {}),
+    ("binary_accuracy", {"threshold": 0.7}),
+    ("categorical_accuracy", {}),
+    ("sparse_categorical_accuracy", {}),
+]
+all_kinds = pytest.mark.parametrize(
+    ("kind", "options"), ERRORS + ACCURACIES, ids=lambda v: v if isinstance(v, str) else "-".join(v)
+)
+
+
+def batch(rng, kind, shape):
+    p = rng.uniform(0.05, 0.95, shape)
+    if kind.startswith("sparse"):
+        return p, rng.integers(0, shape[-1], shape[:-1]).astype(np.int32)
+    if kind.startswith("categorical"):
+        return p, np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
+    return p, (rng.integers(0, 2, shape).astype(float) if kind.startswith("binary") else rng.standard_normal(shape))
+
+
+def compare(dtype, kind, options, *arrays):
+    inputs = [a if a.dtype == np.int32 else a.astype(dtype) for a in arrays]
+    run = run_op("metric", inputs, {"kind": kind} | options, dtype=dtype)
+    exact = [a if a.dtype == np.int32 else a.astype(float) for a in inputs]
+    precise = {} if kind.endswith("accuracy") else {"precision": dtype}
+    total, count = reference.metric(*exact, kind=kind, **options, **precise)
+    row, rows = _core.row(dtype), len(exact[0])
+    assert_close(run.metrics[0, 0], total, "metric", row, dtype, exact[0][0].size, 4.0 * rows)
+    assert_close(run.metrics[0, 1], count, "metric", row, dtype, rows, max(1.0, count))
+
+
+@all_kinds
+@pytest.mark.parametrize("columns", SIZES)
+def test_a_metric_is_wrong_for_some_number_of_outputs(kind, options, columns, dtype, rng):
+    p, y = batch(rng, kind, (7, columns))
+    compare(dtype, kind, options, p, y)
+    compare(dtype, kind, options, p, y, rng.uniform(0, 2, 7))
+    compare(dtype, kind, options, p, y, rng.uniform(0, 2, (7, 1)))
+
+
+@all_kinds
+def test_a_metric_over_three_axes_averages_wrongly(kind, options, dtype, rng):
+    compare(dtype, kind, options, *batch(rng, kind, (5, 4, 3)))
+
+
+def test_labels_as_a_column_are_compared_wrongly(dtype, rng):
+    p, y = batch(rng, "sparse_categorical_accuracy", (9, 4))
+    compare(dtype, "sparse_categorical_accuracy", {}, p, y[:, None])
+
+
+def test_ties_or_the_threshold_count_otherwise_than_in_keras(dtype):
+    same = np.full((3, 4), 0.25)
+    compare(dtype, "sparse_categorical_accuracy", {}, same, np.array([0, 1, 3], np.int32))
+    compare(dtype, "categorical_accuracy", {}, same, np.eye(4)[[0, 1, 3]])
+    half = np.array([[0.5], [0.5]])
+    compare(dtype, "binary_accuracy", {}, half, np.array([[0.0], [1.0]]))
+
+
+def test_metrics_do_not_add_up_over_batches(dtype, rng):
+    p, y = batch(rng, "mean_absolute_error", (23, 3))
+    p, y, w = p.astype(dtype), y.astype(dtype), rng.random(23).astype(dtype)
+    whole = run_op("metric", [p, y, w], {"kind": "mean_absolute_error"}, dtype=dtype).metrics[0]
+    parts = run_op("metric", [p, y, w], {"kind": "mean_absolute_error"}, dtype=dtype, batch_size=5).metrics[0]
+    np.testing.assert_allclose(parts[:2], whole[:2], rtol=1e-6)
+
+
+@all_kinds
+def test_a_metric_depends_on_the_number_of_threads(kind, options, dtype, rng):
+    p, y = batch(rng, kind, (701, 65))
+    harness.check_team(Case("metric", [p, y, rng.random(701)], {"kind": kind} | options, wrt=[]), dtype, rng)
+
+
+def test_an_unknown_metric_is_accepted(rng):
+    with pytest.raises(ValueError, match="Did you mean 'binary_accuracy'"):
+        run_op("metric", [rng.random((4, 1)), rng.random((4, 1))], {"kind": "binary_acuracy"})

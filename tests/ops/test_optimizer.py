@@ -1,0 +1,150 @@
+"""Update rules, fed with exact gradients: a product with the identity hands the target to the kernel."""
+
+from __future__ import annotations
+
+import harness
+import numpy as np
+import pytest
+import reference
+from harness import SIZES
+from hotloop import _core
+from tolerances import assert_close
+
+RULES = [
+    {"kind": "sgd"},
+    {"kind": "momentum", "momentum": 0.9},
+    {"kind": "nesterov", "momentum": 0.8},
+    {"kind": "adam"},
+    {"kind": "adam", "beta_1": 0.7, "beta_2": 0.95, "epsilon": 1e-3},
+    {"kind": "adam", "epsilon": 0.0},
+]
+every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: "-".join(map(str, r.values())))
+SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}
+
+
+class Net:
+    """x w + b with x the identity, seeded by the target: dw is the target itself, db its column sums."""
+
+    def __init__(self, w, b, rule, dtype, n_threads=0, trainable=(True, True)):
+        self.dtype, (K, N) = dtype, w.shape
+        graph = _core.Graph(dtype)
+        x, target = graph.input((K,), dtype, "x"), graph.input((N,), dtype, "target")
+        values = [graph.variable(i, v.shape, t, "v") for i, (v, t) in enumerate(zip((w, b), trainable, strict=True))]
+        graph.add("loss", [graph.add("dense", [x, *values], {}, "d"), target], {"kind": "linear", "reduction": "sum"})
+        self.trainer = _core.Trainer([("w", w.shape), ("b", b.shape)], dtype, n_threads)
+        for i, v in enumerate((w, b)):
+            self.trainer.set(i, v)
+        self.trainer.set_optimizer(rule)
+        self.plan = self.trainer.plan(graph, K, training=True, update=True)
+        self.eye, self.steps = np.eye(K, dtype=dtype), 0
+
+    def run(self, gradients, rates):
+        """One step for each gradient, all in one call."""
+        n, K = len(gradients), len(self.eye)
+        data = _core.Dataset([np.tile(self.eye, (n, 1)), gradients.reshape(n * K, -1)])
+        done = self.trainer.run(
+            self.plan, data, 0, n, K, n * K, rates=np.asarray(rates, float), step=self.steps, slice_seconds=60
+        )
+        self.steps += done
+        return self.trainer.get(0), self.trainer.get(1)
+
+
+def start(rng, K, N, dtype, steps):
+    w, b = rng.standard_normal((K, N)).astype(dtype), rng.standard_normal(N).astype(dtype)
+    return w, b, rng.standard_normal((steps, K, N)).astype(dtype), np.linspace(0.1, 0.02, steps)
+
+
+def oracle(rule, w, gradients, rates):
+    optimizer, w = reference.Optimizer(**rule), w.astype(float)
+    for g, rate in zip(gradients.astype(float), rates, strict=True):
+        w = optimizer.step(w, g, rate)
+    return w
+
+
+@every_rule
+@pytest.mark.parametrize(("K", "N"), [(1, 1), (4, 5), (3, 16), (9, 33), (30, 130)])
+def test_ten_steps_of_an_update_rule_leave_the_path(rule, K, N, dtype, rng):
+    w, b, gradients, rates = start(rng, K, N, dtype, 10)
+    got_w, got_b = Net(w, b, rule, dtype).run(gradients, rates)
+    row = _core.row(dtype)
+    assert_close(got_w, oracle(rule, w, gradients, rates), "optimizer", row, dtype, 1, 10 * (1 + np.abs(w).max()))
+    want_b = oracle(rule, b, gradients.sum(1), rates)
+    assert_close(got_b, want_b, "optimizer", row, dtype, 1, 10 * K * max(1.0, np.abs(want_b).max()))
+
+
+@every_rule
+@pytest.mark.parametrize("N", SIZES)
+def test_an_update_misses_elements_for_some_width(rule, N, dtype, rng):
+    w, b, gradients, rates = start(rng, 2, N, dtype, 2)
+    got, _ = Net(w, b, rule, dtype).run(gradients, rates)
+    assert_close(got, oracle(rule, w, gradients, rates), "optimizer", _core.row(dtype), dtype, 1, 4 * (1 + np.abs(w).max()))
+
+
+@every_rule
+def test_resuming_from_weights_slots_and_step_is_another_run(rule, dtype, rng):
+    w, b, gradients, rates = start(rng, 5, 21, dtype, 8)
+    straight = Net(w, b, rule, dtype)
+    want = straight.run(gradients, rates)
+    first = Net(w, b, rule, dtype)
+    half = first.run(gradients[:3], rates[:3])
+    second = Net(*half, rule, dtype)
+    assert second.trainer.n_slots == SLOTS[rule["kind"]]
+    for slot in range(second.trainer.n_slots):
+        for i in range(2):
+            second.trainer.set_slot(slot, i, first.trainer.get_slot(slot, i))
+    second.steps = first.steps
+    got = second.run(gradients[3:], rates[3:])
+    for a, c in zip(got, want, strict=True):
+        assert harness.same_bits(a, c)
+
+
+@every_rule
+def test_a_frozen_variable_moves(rule, dtype, rng):
+    w, b, gradients, rates = start(rng, 5, 21, dtype, 3)
+    both = Net(w, b, rule, dtype).run(gradients, rates)
+    frozen = Net(w, b, rule, dtype, trainable=(False, True)).run(gradients, rates)
+    assert harness.same_bits(frozen[0], w)
+    assert harness.same_bits(frozen[1], both[1])
+
+
+@every_rule
+def test_an_update_depends_on_the_number_of_threads(rule, dtype, rng):
+    w, b, gradients, rates = start(rng, 160, 515, dtype, 3)
+    alone = Net(w, b, rule, dtype, n_threads=1).run(gradients, rates)
+    for team in harness.TEAMS[1:]:
+        together = Net(w, b, rule, dtype, n_threads=team).run(gradients, rates)
+        assert all(harness.same_bits(a, c) for a, c in zip(alone, together, strict=True)), f"{team} threads"
+
+
+def test_adam_forgets_its_bias_correction_after_many_steps(dtype, rng):
+    w, b, gradients, rates = start(rng, 2, 3, dtype, 1)
+    net = Net(w, b, {"kind": "adam"}, dtype)
+    net.steps = 10_000_000
+    got, _ = net.run(gradients, rates)
+    g = gradients[0].astype(float)  # no correction left: m = 0.1 g, v = 0.001 g^2
+    want = w - rates[0] * (0.1 * g) / (np.sqrt(0.001 * g * g) + 1e-7)
+    assert_close(got, want, "optimizer", _core.row(dtype), dtype, 1, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "match"),
+    [
+        ({"kind": "adamm"}, "Did you mean 'adam'"),
+        ({"kind": "sgd", "momentum": 0.9}, "unknown parameter 'momentum'"),
+        ({"kind": "momentum", "momentum": 1.5}, "momentum"),
+        ({"kind": "adam", "beta_1": 1.0}, "beta_1"),
+        ({"kind": "adam", "epsilon": -1.0}, "epsilon"),
+        ({"kind": "adam", "epsilon": float("nan")}, "epsilon"),
+    ],
+)
+def test_an_update_rule_without_meaning_is_accepted(rule, match):
+    with pytest.raises(ValueError, match=match):
+        _core.Trainer([("v", (3,))], "float32").set_optimizer(rule)
+
+
+def test_a_plan_that_updates_works_without_an_optimizer():
+    graph = _core.Graph("float32")
+    x = graph.input((3,), "float32", "x")
+    graph.add("loss", [x, graph.input((3,), "float32", "y")], {"kind": "mean_squared_error"})
+    with pytest.raises(ValueError, match="expected an optimizer"):
+        _core.Trainer([], "float32").plan(graph, 4, update=True)

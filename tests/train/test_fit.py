@@ -1,0 +1,293 @@
+"""Epochs, batches, shuffling, validation, History and callbacks, as Keras defines them."""
+
+from __future__ import annotations
+
+import hotloop as keras
+import numpy as np
+import pytest
+
+RNG = np.random.default_rng(4)
+X = RNG.standard_normal((23, 4)).astype(np.float32)
+Y = (X[:, :2] * X[:, 1:3]).astype(np.float32)
+
+
+def build(optimizer=None, metrics=(), **options):
+    keras.utils.set_random_seed(11)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(2)])
+    model.compile(optimizer or keras.optimizers.SGD(0.1, momentum=0.9), "mse", metrics=list(metrics), **options)
+    return model
+
+
+def weights_equal(left, right):
+    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+class Log(keras.callbacks.Callback):
+    def __init__(self, stop_at=None):
+        super().__init__()
+        self.events, self.stop_at = [], stop_at
+
+    def note(self, event, number=None, logs=None):
+        self.events.append((event, number, dict(logs or {})))
+
+    def on_train_begin(self, logs=None):
+        self.note("train_begin", None, logs)
+
+    def on_train_end(self, logs=None):
+        self.note("train_end", None, logs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.note("epoch_begin", epoch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.note("epoch_end", epoch, logs)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.note("batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.note("batch_end", batch, logs)
+        if (self.stop_at or {}).get("batch") == batch:
+            self.model.stop_training = True
+
+    def on_test_begin(self, logs=None):
+        self.note("test_begin", None, logs)
+
+    def on_test_end(self, logs=None):
+        self.note("test_end", None, logs)
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.note("test_batch_end", batch, logs)
+
+    def names(self):
+        return [(name, number) for name, number, _ in self.events]
+
+
+def test_fit_is_not_the_same_as_a_loop_over_its_batches():
+    fitted, looped = build(), build()
+    history = fitted.fit(X, Y, batch_size=10, epochs=2, shuffle=False, verbose=0).history["loss"]
+    for epoch in range(2):
+        losses = [(looped.train_on_batch(X[i : i + 10], Y[i : i + 10]), len(X[i : i + 10])) for i in range(0, 23, 10)]
+        mean = sum(float(np.squeeze(loss)) * n for loss, n in losses) / 23
+        np.testing.assert_allclose(history[epoch], mean, rtol=1e-6)
+    assert weights_equal(fitted.get_weights(), looped.get_weights())
+
+
+def test_the_last_partial_batch_is_dropped_or_weighs_too_much():
+    model = build(keras.optimizers.SGD(0.0))
+    loss = model.fit(X, Y, batch_size=10, shuffle=True, verbose=0).history["loss"][0]
+    want = np.mean((model.predict(X, verbose=0) - Y) ** 2)
+    np.testing.assert_allclose(loss, want, rtol=1e-6)
+    np.testing.assert_allclose(model.evaluate(X, Y, batch_size=10, verbose=0), want, rtol=1e-6)
+    assert int(model.optimizer.iterations) == 3
+
+
+def test_the_default_batch_is_not_32_rows():
+    model = build()
+    model.fit(np.tile(X, (3, 1)), np.tile(Y, (3, 1)), verbose=0)
+    assert int(model.optimizer.iterations) == 3  # 69 rows
+    with_steps = build()
+    with_steps.fit(X, Y, steps_per_epoch=4, verbose=0)
+    assert int(with_steps.optimizer.iterations) == 4  # of ceil(23 / 4) rows
+
+
+def test_history_misses_keys_values_or_order():
+    model = build(metrics=["mae"])
+    history = model.fit(X, Y, batch_size=10, epochs=3, validation_split=0.2, verbose=0)
+    assert list(history.history) == ["loss", "mae", "val_loss", "val_mae"]
+    assert history.epoch == [0, 1, 2]
+    assert all(type(v) is float for values in history.history.values() for v in values)
+    assert all(len(values) == 3 for values in history.history.values())
+    assert history.params == {"verbose": 0, "epochs": 3, "steps": 2}
+    assert history.model is model
+    assert model.history is history
+    assert model.fit(X, Y, verbose=0) is not history
+
+
+def test_epochs_counts_from_initial_epoch():
+    model, log = build(), Log()
+    history = model.fit(X, Y, initial_epoch=3, epochs=5, callbacks=[log], verbose=0)
+    assert history.epoch == [3, 4]
+    assert [n for name, n in log.names() if name == "epoch_begin"] == [3, 4]
+    before = model.get_weights()
+    nothing = model.fit(X, Y, initial_epoch=5, epochs=5, verbose=0)
+    assert (nothing.history, nothing.epoch) == ({}, [])
+    assert weights_equal(before, model.get_weights())
+
+
+def test_hooks_come_in_another_order_than_in_keras():
+    log = Log()
+    build().fit(X[:20], Y[:20], batch_size=10, epochs=2, validation_data=(X, Y), callbacks=[log], verbose=0)
+    batches = [("batch_begin", 0), ("batch_end", 0), ("batch_begin", 1), ("batch_end", 1)]
+    tests = [("test_begin", None), *[("test_batch_end", i) for i in range(3)], ("test_end", None)]
+    epochs = [event for e in (0, 1) for event in [("epoch_begin", e), *batches, *tests, ("epoch_end", e)]]
+    assert log.names() == [("train_begin", None), *epochs, ("train_end", None)]
+
+
+def test_logs_given_to_hooks_are_not_those_of_keras():
+    model, log = build(metrics=["mae"]), Log()
+    history = model.fit(
+        X, Y, batch_size=10, shuffle=False, validation_data=(X[:5], Y[:5]), callbacks=[log], verbose=0
+    ).history
+    logs = {(name, number): logs for name, number, logs in log.events}
+    assert logs["train_begin", None] == logs["epoch_begin", 0] == logs["batch_begin", 0] == {}
+    assert list(logs["epoch_end", 0]) == ["loss", "mae", "val_loss", "val_mae"]
+    assert logs["train_end", None] == logs["epoch_end", 0] == {key: values[0] for key, values in history.items()}
+    assert logs["test_end", None] == {"loss": history["val_loss"][0], "mae": history["val_mae"][0]}
+    again = build(metrics=["mae"])
+    first, second = (again.train_on_batch(X[i : i + 10], Y[i : i + 10])[0] for i in (0, 10))
+    np.testing.assert_allclose(logs["batch_end", 0]["loss"], first, rtol=1e-6)
+    np.testing.assert_allclose(logs["batch_end", 1]["loss"], (first + second) / 2, rtol=1e-6)  # a running mean
+
+
+def test_a_key_added_by_a_callback_is_lost_or_not_last():
+    class Adding(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["added"] = 7.0 + epoch
+
+    log = Log()
+    history = build().fit(X, Y, epochs=2, callbacks=[Adding(), log], validation_data=(X, Y), verbose=0).history
+    assert list(history) == ["loss", "val_loss", "added"]
+    assert history["added"] == [7.0, 8.0]
+    assert [logs["added"] for name, _, logs in log.events if name == "epoch_end"] == [7.0, 8.0]
+
+
+def test_batch_hooks_change_what_is_trained():
+    with_hooks, without = build(), build()
+    with_hooks.fit(X, Y, batch_size=4, epochs=3, callbacks=[Log()], verbose=0)
+    without.fit(X, Y, batch_size=4, epochs=3, verbose=0)
+    assert weights_equal(with_hooks.get_weights(), without.get_weights())
+
+
+def test_stop_training_is_ignored_within_an_epoch():
+    model, log = build(), Log(stop_at={"batch": 1})
+    history = model.fit(X, Y, batch_size=4, epochs=5, validation_data=(X, Y), callbacks=[log], verbose=0)
+    assert history.epoch == [0]
+    assert [n for name, n in log.names() if name == "batch_end"] == [0, 1]
+    assert "val_loss" in history.history  # validation still runs
+    assert int(model.optimizer.iterations) == 2
+    model.fit(X, Y, batch_size=4, epochs=2, verbose=0)  # the flag is cleared
+    assert int(model.optimizer.iterations) == 14
+
+
+# Rows are powers of two, so a weight that loses rate * x a step tells which row the step saw.
+POWERS = np.array([[2.0**i] for i in range(16)], np.float32)
+
+
+class Rows(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.epochs = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epochs.append([])
+        self.last = float(self.model.get_weights()[0][0, 0])
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = float(self.model.get_weights()[0][0, 0])
+        self.epochs[-1].append(round(self.last - now))
+        self.last = now
+
+
+def visited(batch_size=1, epochs=3, seed=1, **options):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.set_weights([np.zeros((1, 1), np.float32)])
+    model.compile(keras.optimizers.SGD(1.0), keras.losses.MeanAbsoluteError(reduction="sum"))
+    rows = Rows()
+    targets = np.full((16, 1), -(2.0**60), np.float32)  # the sign of the error never changes
+    model.fit(POWERS, targets, batch_size=batch_size, epochs=epochs, callbacks=[rows], verbose=0, **options)
+    return rows.epochs
+
+
+def test_a_shuffled_epoch_misses_rows_or_repeats_them():
+    epochs = visited()
+    assert [sum(rows) for rows in epochs] == [2**16 - 1] * 3
+    assert all(sorted(rows) == [2**i for i in range(16)] for rows in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert epochs != [sorted(rows) for rows in epochs]
+
+
+def test_the_seed_does_not_decide_the_order_of_rows():
+    assert visited(seed=1) == visited(seed=1)
+    assert visited(seed=1) != visited(seed=2)
+
+
+def test_rows_are_shuffled_though_they_must_not_be():
+    assert visited(shuffle=False) == [[2**i for i in range(16)]] * 3
+
+
+def test_shuffling_inside_batches_mixes_batches():
+    epochs = visited(batch_size=4, shuffle="batch")
+    assert epochs == [[0xF, 0xF0, 0xF00, 0xF000]] * 3
+
+
+def test_the_order_of_rows_changes_when_epochs_are_fitted_one_by_one():
+    keras.utils.set_random_seed(1)
+    straight, pieces = build(), build()
+    straight.fit(X, Y, batch_size=4, epochs=3, verbose=0)
+    for epoch in range(3):
+        pieces.fit(X, Y, batch_size=4, initial_epoch=epoch, epochs=epoch + 1, verbose=0)
+    assert weights_equal(straight.get_weights(), pieces.get_weights())
+
+
+def test_validation_split_takes_other_rows_than_the_last():
+    model = build(metrics=["mae"])
+    history = model.fit(X, Y, validation_split=0.3, shuffle=True, batch_size=5, verbose=0).history
+    last = slice(16, None)  # floor(23 * 0.7) rows are trained on
+    loss, mae = model.evaluate(X[last], Y[last], batch_size=5, verbose=0)
+    np.testing.assert_allclose([history["val_loss"][0], history["val_mae"][0]], [loss, mae], rtol=1e-6)
+    same = build(metrics=["mae"])
+    same.fit(X[:16], Y[:16], batch_size=5, verbose=0)
+    assert weights_equal(model.get_weights(), same.get_weights())
+
+
+def test_validation_changes_the_model_or_ignores_its_data():
+    plain, validated = build(), build()
+    plain.fit(X, Y, epochs=2, verbose=0)
+    history = validated.fit(
+        X, Y, epochs=2, validation_split=0.5, validation_data=(X[:4], Y[:4]), validation_batch_size=3, verbose=0
+    ).history
+    assert weights_equal(plain.get_weights(), validated.get_weights())
+    np.testing.assert_allclose(history["val_loss"][-1], plain.evaluate(X[:4], Y[:4], verbose=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("frequency", "epochs"), [(2, [2, 4]), (3, [3]), ([1, 4], [1, 4])])
+def test_validation_runs_in_the_wrong_epochs(frequency, epochs):
+    log = Log()
+    history = (
+        build()
+        .fit(X, Y, epochs=5, validation_data=(X, Y), validation_freq=frequency, callbacks=[log], verbose=0)
+        .history
+    )
+    assert (len(history["loss"]), len(history["val_loss"])) == (5, len(epochs))
+    assert [e + 1 for name, e, logs in log.events if name == "epoch_end" and "val_loss" in logs] == epochs
+
+
+def test_validation_steps_do_not_limit_validation():
+    history = (
+        build(keras.optimizers.SGD(0.0))
+        .fit(X, Y, validation_data=(X, Y), validation_steps=2, validation_batch_size=3, verbose=0)
+        .history
+    )
+    want = build().evaluate(X[:6], Y[:6], verbose=0)
+    np.testing.assert_allclose(history["val_loss"], [want], rtol=1e-6)
+
+
+def test_a_progress_bar_is_printed_where_no_terminal_is(capsys):
+    model = build()
+    model.fit(X, Y, epochs=2)
+    model.predict(X)
+    model.evaluate(X, Y)
+    assert "\b" not in (out := capsys.readouterr().out)
+    assert "\x1b" not in out
+    assert "\r" not in out
+    model.fit(X, Y, verbose=0)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_one_line_per_epoch_is_not_printed_when_asked_for(capsys):
+    build(metrics=["mae"]).fit(X, Y, epochs=2, batch_size=10, verbose=2)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "loss" in line]
+    assert len(lines) == 2
+    assert all(line.startswith("3/3 - ") and " - loss: " in line and " - mae: " in line for line in lines)

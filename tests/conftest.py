@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import pathlib
 
-import hotloop
 import numpy as np
 import pytest
+
+import hotloop
 from hotloop import _core
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
 import reference
 from hotloop import _core
 from hotloop.testing import OpRun, OpRunner, check_gradient, run_op

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import pathlib
 
-import golden_values as golden
 import numpy as np
 import pytest
+
+import golden_values as golden
 import reference
 
 VALUES = json.loads((pathlib.Path(__file__).parent / "golden" / "values.json").read_text())

@@ -19,9 +19,10 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 TESTS = pathlib.Path(__file__).resolve().parent.parent / "tests"
 sys.path.insert(0, str(TESTS))
 
+import keras  # noqa: E402
+
 import golden_cases  # noqa: E402
 import golden_values  # noqa: E402
-import keras  # noqa: E402
 
 
 def main() -> None:

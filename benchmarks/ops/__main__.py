@@ -26,15 +26,27 @@ from hotloop.testing import OpRun, OpRunner
 NEIGHBOURS = ("gather_rows", "scatter_rows")  # of the plan, not of the op
 
 
-def run(case: Case, dtype: str) -> tuple[OpRunner, OpRun, list[np.ndarray]]:
+def run(case: Case, dtype: str) -> tuple[OpRunner, OpRun]:
     """The case forward and backward; random gradients come from above."""
     inputs, variables = case.arrays(dtype)
     runner = OpRunner(case.op, inputs, case.attrs, variables, dtype=dtype, training=True, n_threads=1)
-    upstream = None
-    if runner.has_output:
-        shape = (len(inputs[0]), *runner.output_shape)
-        upstream = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32).astype(dtype)
-    return runner, runner.run(inputs, upstream=upstream), inputs
+    return runner, runner.run(inputs, upstream=upstream(case, runner) if runner.seeded else None)
+
+
+def upstream(case: Case, runner: OpRunner) -> np.ndarray:
+    """The same numbers in either precision."""
+    shape = (case.inputs[0][0], *runner.output_shape)
+    return np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32).astype(runner.dtype)
+
+
+def seconds(case: Case, runner: OpRunner, repeats: int) -> list[float]:
+    """Of each step of the plan."""
+    inputs, _ = case.arrays(runner.dtype)
+    if runner.seeded:
+        inputs.append(upstream(case, runner))
+    rows = len(inputs[0])
+    outputs = [np.empty((rows, *runner.output_shape), runner.output_dtype)] if runner.has_output else []
+    return runner.trainer.time_steps(runner.plan, _core.Dataset(inputs), rows, outputs, repeats)
 
 
 def difference(a: list[Any], b: list[Any]) -> float:
@@ -45,7 +57,7 @@ def difference(a: list[Any], b: list[Any]) -> float:
 
 def residuals(case: Case, single: OpRun) -> dict[str, float]:
     """By pass: forward, backward."""
-    _, exact, _ = run(case, "float64")
+    _, exact = run(case, "float64")
     forward = [single.metrics[:, 2] if single.output is None else single.output]
     backward = [*single.input_gradients, *single.variable_gradients]
     return {
@@ -56,12 +68,11 @@ def residuals(case: Case, single: OpRun) -> dict[str, float]:
 
 def lines(case: Case, dtype: str, peak: Roofline, repeats: int) -> list[dict[str, Any]]:
     """One result per kernel of the op's own node."""
-    runner, result, inputs = run(case, dtype)
+    runner, result = run(case, dtype)
     residual = residuals(case, result)
-    seconds = runner.plan.time_steps(len(inputs[0]), repeats)
     flops_scale = {"float32": 1, "float64": 2}[dtype]
     found = []
-    for step, least in zip(runner.plan.describe(), seconds, strict=True):
+    for step, least in zip(runner.plan.describe(), seconds(case, runner, repeats), strict=True):
         if step["node"] != "harness" or step["kernel"] in NEIGHBOURS:
             continue
         floor = peak.seconds(step["flops"] * flops_scale, step["bytes"], 0, step["bytes"])
@@ -96,7 +107,8 @@ def main() -> None:
             continue
         for r in lines(case, options.dtype, peak, options.repeats):
             share = f"{100 * r['roofline_share']:.0f} %"
-            speed = f"{r['us']:9.2f}{r['gflops']:9.1f}{r['gbytes']:8.1f}{share:>10}"
+            flops = f"{r['gflops']:.1f}" if r["gflops"] else "-"
+            speed = f"{r['us']:9.2f}{flops:>9}{r['gbytes']:8.1f}{share:>10}"
             print(f"{r['kernel']:26}{r['case']:34}{speed}{r['residual']:10.1e}", flush=True)
             results.append(r)
     if options.json:

@@ -10,10 +10,28 @@ py::dtype numpy_dtype(DType dtype) { return py::dtype(name_of(dtype)); }
 
 DType dtype_of(const py::array& array) {
   const py::dtype dtype = array.dtype();
-  const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|';
-  try {
-    if (native) return dtype_from(py::cast<std::string>(dtype.attr("name")));
-  } catch (const ValueError&) {
+  if (dtype.byteorder() == '=' || dtype.byteorder() == '|') {  // native
+    const py::ssize_t bytes = dtype.itemsize();
+    switch (dtype.kind()) {
+      case 'f':
+        if (bytes == 2) return DType::f16;
+        if (bytes == 4) return DType::f32;
+        if (bytes == 8) return DType::f64;
+        break;
+      case 'i':
+        if (bytes == 1) return DType::i8;
+        if (bytes == 2) return DType::i16;
+        if (bytes == 4) return DType::i32;
+        if (bytes == 8) return DType::i64;
+        break;
+      case 'u':
+        if (bytes == 1) return DType::u8;
+        if (bytes == 2) return DType::u16;
+        if (bytes == 4) return DType::u32;
+        if (bytes == 8) return DType::u64;
+        break;
+      case 'b': return DType::b8;
+    }
   }
   throw TypeError("[data] expected an array of numbers in native byte order, received dtype " +
                   py::cast<std::string>(py::str(py::object(dtype))) + ".");

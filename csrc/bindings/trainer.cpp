@@ -47,6 +47,17 @@ int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_b
   return trainer.run(plan, job);
 }
 
+std::vector<double> time_steps(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t rows,
+                               const std::vector<py::array>& outputs, int repeats) {
+  Job job;
+  job.data = &data.data;
+  job.n_batches = 1;
+  job.batch_size = job.n_rows = rows;
+  for (const py::array& out : outputs) job.outputs.push_back(sink_of(out, trainer.dtype(), rows));
+  py::gil_scoped_release release;
+  return trainer.time_steps(plan, job, repeats);
+}
+
 py::array get(Trainer& trainer, Slab::Part part, int slot, int i) {
   py::array array(numpy_dtype(trainer.dtype()), trainer.slab().spec(i).shape);
   void* data = array.mutable_data();
@@ -150,7 +161,11 @@ void bind_trainer(py::module_& m) {
       .def("run", &run, py::arg("plan"), py::arg("dataset"), py::arg("first_batch"), py::arg("n_batches"),
            py::arg("batch_size"), py::arg("n_rows"), py::arg("index") = py::none(), py::arg("rates") = py::none(),
            py::arg("step") = 0, py::arg("seed") = 0, py::arg("outputs") = py::list(), py::arg("slice_seconds") = 0.05,
-           "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released.");
+           "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released.")
+      .def("time_steps", &time_steps, py::arg("plan"), py::arg("dataset"), py::arg("rows"),
+           py::arg("outputs") = py::list(), py::arg("repeats") = 100,
+           "Seconds of each step of a plan on one worker, the least of many batches of the first rows. An updating plan "
+           "updates each time.");
 }
 
 }  // namespace hl

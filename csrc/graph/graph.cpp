@@ -31,7 +31,7 @@ class NodeInfer final : public Infer {
   [[noreturn]] void fail(const std::string& expected, const std::string& received,
                          const std::string& hint) const override {
     throw ValueError(label() + " expected " + expected + ", received " + received + "." +
-                     (hint.empty() ? "" : " " + hint));
+                     (hint.empty() || hint[0] == ' ' ? hint : " " + hint));  // suggestion() brings its own space
   }
 
   Spec result;

@@ -1,9 +1,12 @@
 #include "graph/plan.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
+#include "core/ftz.h"
 #include "graph/planner.h"
 
 namespace hl {
@@ -59,6 +62,19 @@ std::string Plan::run_checked(const RunState& state) const {
     if (!ok) return graph_.nodes()[size_t(step.node)].name;
   }
   return "";
+}
+
+std::vector<double> Plan::time_steps(const RunState& state, int repeats) const {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> least(steps_.size(), std::numeric_limits<double>::infinity());
+  FlushToZero scope;
+  for (int r = 0; r < repeats; ++r)
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      const Clock::time_point start = Clock::now();
+      steps_[i].fn(steps_[i].args, state, {0, 1});
+      least[i] = std::min(least[i], std::chrono::duration<double>(Clock::now() - start).count());
+    }
+  return least;
 }
 
 }  // namespace hl

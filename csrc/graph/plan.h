@@ -50,6 +50,8 @@ class Plan {
   void run(const RunState& state, Worker worker, Barrier& barrier) const noexcept;
   // One batch on one worker, looking at every value for NaN or Inf; the name of the first node that made one, or "".
   std::string run_checked(const RunState& state) const;
+  // Seconds of each step on one worker, the least of `repeats` batches: what benchmarks/ops prints.
+  std::vector<double> time_steps(const RunState& state, int repeats) const;
 
   const Graph& graph() const { return graph_; }
   const std::vector<Step>& steps() const { return steps_; }

@@ -57,6 +57,11 @@ void run_slice(void* context, Worker worker) noexcept {
   }
 }
 
+void bind(Plan& plan, const Job& job) {
+  for (size_t i = 0; i < plan.sources().size(); ++i) plan.sources()[i] = job.data->columns[i].source;
+  for (size_t i = 0; i < plan.sinks().size(); ++i) plan.sinks()[i] = job.outputs[i];
+}
+
 }  // namespace
 
 Trainer::Trainer(DType dtype, std::vector<VariableSpec> variables, int max_workers)
@@ -124,6 +129,14 @@ void Trainer::watch(int workers, double waited, double elapsed) {
   if (workers > 1 && elapsed > 1e-3 && waited > kMostWaiting * elapsed) alone_until_ = now() + kAloneSeconds;
 }
 
+std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats) {
+  check(plan, job);
+  std::lock_guard<std::shared_mutex> alone(state_);
+  std::lock_guard<std::mutex> one_thread_a_plan(plan.mutex());
+  bind(plan, job);
+  return plan.time_steps(state_of(job, job.first_batch), repeats);
+}
+
 int64_t Trainer::run(Plan& plan, const Job& job) {
   check(plan, job);
   if (job.n_batches == 0) return 0;
@@ -135,9 +148,7 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
     beside.lock();
   }
   std::lock_guard<std::mutex> one_thread_a_plan(plan.mutex());
-  for (size_t i = 0; i < plan.sources().size(); ++i) plan.sources()[i] = job.data->columns[i].source;
-  for (size_t i = 0; i < plan.sinks().size(); ++i) plan.sinks()[i] = job.outputs[i];
-
+  bind(plan, job);
   if (config().check) {
     FlushToZero scope;
     for (int64_t b = 0; b < job.n_batches; ++b) {

@@ -40,6 +40,9 @@ class Trainer {
   // variables have the trainer for themselves; others run side by side, each plan in one thread at a time.
   int64_t run(Plan& plan, const Job& job);
 
+  // Plan::time_steps over the first batch of the job, again and again.
+  std::vector<double> time_steps(Plan& plan, const Job& job, int repeats);
+
   // Canonical copies; they wait for a running batch.
   void get(Slab::Part part, int slot, int i, void* matrix);
   void set(Slab::Part part, int slot, int i, const void* matrix);

@@ -67,9 +67,10 @@ def _as_array(value: Any, where: str, what: str) -> np.ndarray:
         else:
             array = np.from_dlpack(value)
     except (ValueError, BufferError) as error:
+        if isinstance(value, (list, tuple)):
+            raise ValueError(f"[{where}] expected rows of one length in {what}, received a ragged list.") from None
         raise ValueError(
-            f"[{where}] expected {what} to be an array in this machine's memory with rows of one length, received "
-            f"{type(value).__name__}: {error}."
+            f"[{where}] expected {what} in this machine's memory, received {type(value).__name__}: {error}."
         ) from None
     if array.dtype.kind == "O" and array.ndim == 0:
         dense = " Use its toarray()." if hasattr(value, "toarray") else ""

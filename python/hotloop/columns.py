@@ -88,6 +88,9 @@ def class_weight_column(class_weight: Any, columns: Columns, n_outputs: int, whe
 
 def check_rows(columns: Columns, where: str) -> None:
     """Refuse columns of different lengths, and empty ones."""
+    sizes = {len(array) for array in columns.values()}
+    if len(sizes) == 1 and 0 not in sizes:
+        return
     lengths: dict[str, int] = {}
     for (kind, i), array in columns.items():
         name = {"x": "x", "y": "y", "w": "sample_weight"}[kind]
@@ -161,8 +164,8 @@ def _parts(
         if missing and not optional:
             given = list(value)
             raise ValueError(
-                f"[{where}] expected {what} for {', '.join(names)}, received none for {missing[0]!r} among "
-                f"{', '.join(map(str, given))}.{suggestion(missing[0], map(str, given))}"
+                f"[{where}] expected {what} by the names of the inputs, {', '.join(names)}; received "
+                f"{', '.join(map(str, given))} without {missing[0]!r}.{suggestion(missing[0], map(str, given))}"
             )
         unknown = [key for key in value if key not in names] if optional and not frame else []
         if unknown:

@@ -72,6 +72,10 @@ class ArraySource:
         self._index: np.ndarray | None = None
         self._bound: tuple[Program, Any] | None = None
 
+    def has_more(self) -> bool:
+        """Whether another epoch can begin."""
+        return True
+
     def rewind(self) -> None:
         """The next batch is the first of a pass."""
         self._next = 0
@@ -135,13 +139,20 @@ class StreamSource:
         if self.steps == 0:
             raise ValueError("[data] expected a data set with at least one batch, received one of length 0.")
 
-    def peek(self) -> Columns:
-        """The first batch, which stays in line."""
+    def has_more(self) -> bool:
+        """Whether another epoch can begin; a generator may be exhausted."""
         if not self._looked_at:
             item = next(self._stream(), None)
             if item is None:
-                raise ValueError("[data] expected at least one batch, received none.")
+                self._items = None
+                return False
             self._looked_at.append(item)
+        return True
+
+    def peek(self) -> Columns:
+        """The first batch, which stays in line."""
+        if not self.has_more():
+            raise ValueError("[data] expected at least one batch, received none.")
         return self.to_columns(self._looked_at[0])
 
     def rewind(self) -> None:
@@ -238,8 +249,7 @@ def positive(value: Any, where: str, what: str, least: int = 1) -> int:
 def warn_exhausted(wanted: int, found: int) -> None:
     """Fewer batches came than were asked for."""
     warnings.warn(
-        f"[data] ran out of data after {found} of {wanted} batches; the epoch ends here. "
-        "Check steps_per_epoch, or let the generator go on.",
+        f"[data] ran out of data after {found} of {wanted} batches. Check steps_per_epoch, or let the generator go on.",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -67,7 +67,7 @@ def call_on_arrays(layer: Layer, args: tuple, kwargs: dict[str, Any], training: 
     flags = tuple(part.trainable for part in layer._all_layers()) if training else ()
     program = engine.program(("call", training, flags, repr(arguments)), make)
     columns = {("x", i): slot.array for i, slot in enumerate(slots)}
-    outputs = engine.forward(program, columns, n, where, seed=next_seed() if training else 0)
+    outputs = engine.forward(program, columns, n, where, seed=next_seed() if program.draws else 0)
     return pack_like(program.structure, outputs)
 
 

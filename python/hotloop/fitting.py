@@ -10,7 +10,7 @@ import numpy as np
 from .callbacks import CallbackList
 from .columns import rows_in
 from .compiled import Resolved
-from .data import ArraySource, StreamSource, batch_size_of, is_stream, positive, split, unpack
+from .data import ArraySource, StreamSource, batch_size_of, is_stream, positive, split, unpack, warn_exhausted
 from .engine import FORWARD_ROWS
 from .passes import Pass, warn_not_finite
 from .program import Columns, Program
@@ -107,6 +107,9 @@ class _Training:
         self.callbacks.on_train_begin()
         logs: dict[str, Any] = {}
         for epoch in range(initial_epoch, epochs):
+            if not self.source.has_more():
+                warn_exhausted(self.steps or 1, 0)
+                break
             self.callbacks.on_epoch_begin(epoch)
             logs = self._epoch()
             if self.validation is not None and self.validates(epoch + 1):
@@ -227,6 +230,8 @@ def predict_columns(
         n = min(n, size * positive(steps, "predict", "steps"))
         columns = {key: array[:n] for key, array in columns.items()}
     engine, program = model._get_engine(), model._program("predict")
+    if not callbacks and verbose == 0 and not program.draws:
+        return engine.forward(program, columns, n, "predict", rows=max(size, FORWARD_ROWS))
     if not isinstance(callbacks, CallbackList):
         callbacks = CallbackList(
             callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=-(-n // size)
@@ -234,16 +239,13 @@ def predict_columns(
     hooked = callbacks.overrides_predict_batch_hooks
     model.stop_predicting = False
     callbacks.on_predict_begin()
-    if not hooked and verbose == 0:
-        outputs = engine.forward(program, columns, n, "predict", rows=max(size, FORWARD_ROWS))
-        callbacks.on_predict_end()
-        return outputs
     pieces, stride = [], size if hooked else max(size, FORWARD_ROWS)
     for start in range(0, n, stride):
         if hooked:
             callbacks.on_predict_batch_begin(start // size)
         part = {key: array[start : start + stride] for key, array in columns.items()}
-        pieces.append(engine.forward(program, part, rows_in(part), "predict", rows=stride))
+        seed, step = model._draw(1) if program.draws else (0, 0)
+        pieces.append(engine.forward(program, part, rows_in(part), "predict", step, seed, stride))
         last = (start + rows_in(part) - 1) // size
         if hooked:
             callbacks.on_predict_batch_end(last, {"outputs": pieces[-1][0] if len(pieces[-1]) == 1 else pieces[-1]})
@@ -269,7 +271,9 @@ def predict_stream(model: Model, x: Any, verbose: Any, steps: Any, callbacks: An
     pieces: list[list[np.ndarray]] = []
     for columns in source.batches(steps):
         callbacks.on_predict_batch_begin(len(pieces))
-        pieces.append(engine.forward(program, columns, rows_in(columns), "predict"))
+        seed, step = model._draw(1) if program.draws else (0, 0)
+        n = rows_in(columns)
+        pieces.append(engine.forward(program, columns, n, "predict", step, seed, n))
         callbacks.on_predict_batch_end(len(pieces) - 1, {"outputs": pieces[-1][0]})
         callbacks.show_progress(len(pieces) - 1)
         if model.stop_predicting:

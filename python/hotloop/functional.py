@@ -116,7 +116,9 @@ class Functional(Model):
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Functional:
         """The same model with new weights."""
         from .layers import deserialize
+        from .layers.serialization import check_model_config
 
+        check_model_config("Model", config, ("name", "trainable", "layers", "nodes", "inputs", "outputs"))
         operations = [
             OpCall(**layer["config"]) if layer["class_name"] == "Op" else deserialize(layer, custom_objects)
             for layer in config["layers"]

@@ -355,9 +355,11 @@ def resolve(identifier: Any, y_true_shape: Sequence[Any], y_pred_shape: Sequence
 
 
 def check(identifier: Any) -> None:
-    """Refuse what `resolve` would refuse for any shape."""
+    """Refuse what a model of any shape would refuse."""
     if not (isinstance(identifier, str) and identifier in _CHOSEN_BY_SHAPE):
-        get(identifier)
+        loss = get(identifier)
+        if loss is not None:
+            loss.node_attrs()
 
 
 def crossentropy_for(y_true_shape: Sequence[Any], y_pred_shape: Sequence[Any]) -> str:

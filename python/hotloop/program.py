@@ -45,7 +45,7 @@ class Program:
         self.graph = trace.graph
         self.structure = structure
         self.dtype = np.dtype(trace.dtype)
-        self.training, self.update = training, update
+        self.training, self.update, self.draws = training, update, trace.draws
         for output in outputs:
             trace.graph.output(_float_value(output, trace.dtype))
         self.output_shapes = [tuple(output.shape[1:]) for output in outputs]

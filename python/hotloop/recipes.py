@@ -20,16 +20,18 @@ def digits_network(steps: int) -> Model:
     """A batch-normalised ELU network with dropout for 8x8 images, compiled with Adam; `steps` updates to come."""
     from . import layers, models, optimizers
 
-    network = models.Sequential(
-        [layers.Input((8, 8)), layers.Rescaling(1 / _PIXEL_MAX), layers.Flatten()], name="digits"
-    )
-    for units in (128, 64):
+    network = models.Sequential(name="digits")
+    network.add(layers.Input((8, 8)))
+    network.add(layers.Rescaling(1 / _PIXEL_MAX))
+    network.add(layers.Flatten())
+    network.add(layers.Dropout(0.1))
+    for units in (300, 100):
         network.add(layers.Dense(units, kernel_initializer="he_normal", use_bias=False))
         network.add(layers.BatchNormalization(momentum=0.9))
         network.add(layers.Activation("elu"))
         network.add(layers.Dropout(0.2))
     network.add(layers.Dense(10, activation="softmax"))
-    rate = optimizers.schedules.ExponentialDecay(3e-3, decay_steps=steps, decay_rate=0.03)
+    rate = optimizers.schedules.ExponentialDecay(0.01, decay_steps=steps, decay_rate=0.03)
     network.compile(optimizers.Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return network
 
@@ -87,6 +89,7 @@ def draw_learning_curve(history: Mapping[str, Sequence[float]], path: str | os.P
             if key in history:
                 axes.plot(range(1, len(history[key]) + 1), history[key], label=label)
         axes.set(xlabel="epoch", ylabel=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
     with atomic_path(path) as scratch:

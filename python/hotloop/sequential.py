@@ -172,14 +172,18 @@ class Sequential(Model):
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Sequential:
         """The same model with new weights."""
         from .layers import deserialize
+        from .layers.serialization import check_model_config
 
+        check_model_config("Sequential", config, ("name", "trainable", "input", "layers", "same_as"))
         model = cls(name=config.get("name"))
         if config.get("input") is not None:
             model.add(InputLayer(**config["input"]))
         described = config["layers"]
         same_as = config.get("same_as") or list(range(len(described)))
-        for i, layer in enumerate(described):
-            model.add(model._layers[same_as[i]] if same_as[i] < i else deserialize(layer, custom_objects))
+        for i, (layer, same) in enumerate(zip(described, same_as, strict=True)):
+            if not 0 <= same <= i:
+                raise ValueError(f"[Sequential] expected same_as to name layers up to {i}, received {same}.")
+            model.add(model._layers[same] if same < i else deserialize(layer, custom_objects))
         model._trainable = config.get("trainable", True)  # that of each layer is in its own configuration
         return model
 

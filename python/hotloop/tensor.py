@@ -72,6 +72,11 @@ class Symbolic:
             f"{what}, which needs its values. They are only known when the model runs; `training` is a Python bool."
         )
 
+    def __lt__(self, other: Any) -> Any:
+        return self._refuse("a comparison")
+
+    __gt__ = __le__ = __ge__ = __lt__
+
     def __bool__(self) -> bool:
         return self._refuse("a Python condition (if, while, and, or)")
 

@@ -15,6 +15,8 @@ from .variable import Variable
 if TYPE_CHECKING:
     from .layers.string_lookup import StringLookup
 
+_RANDOM_OPS = ("dropout", "random")
+
 
 @dataclass(eq=False)
 class Feed:
@@ -132,6 +134,7 @@ class Trace:
         self.training = training
         self.feeds: list[Feed] = []
         self.streams = 0
+        self.draws = False  # whether any op draws random numbers
         self._index_of = index_of or (lambda variable: len(self._variables))
         self._variables: dict[int, int] = {}
         self._fed: dict[tuple, int] = {}
@@ -183,6 +186,7 @@ class Trace:
 
     def add(self, op: str, inputs: list[Any], attrs: dict[str, Any]) -> Traced:
         """Add a node, named after the layer whose `call` is running."""
+        self.draws = self.draws or op in _RANDOM_OPS
         number = self.graph.add(op, [self._number(op, x) for x in inputs], attrs, self.layer_name)
         return Traced(self, number)
 

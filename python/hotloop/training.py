@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,9 @@ from .config import next_seed
 from .eager import engine_of
 from .engine import Engine, rows_for
 from .fitting import evaluate_data, fit_data, predict_columns, predict_stream
+from .identifiers import unknown_argument
 from .program import Columns, Program
+from .shortcut import Shortcut, shortcut_for
 from .tensor import KerasTensor
 from .trace import Trace
 from .tree import flatten, map_structure, pack_like
@@ -23,11 +28,26 @@ from .variable import freeze_count, structure_count
 _CALL_SEED = 0x5DEECE66D  # keeps the masks of model(x, training=True) apart from those of fit
 
 
+def _suggests(method: Callable[..., Any]) -> Any:
+    """Answers an unknown keyword with a suggestion."""
+    known = tuple(inspect.signature(method).parameters)[1:]
+
+    @functools.wraps(method)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in known:
+                raise TypeError(unknown_argument(method.__name__, name, known))
+        return method(self, *args, **kwargs)
+
+    return checked
+
+
 class Training:
     """What a model adds to a layer. Its methods are Keras's, with Keras's arguments and defaults."""
 
     def _init_training(self) -> None:
         self._compiled: Compiled | None = None
+        self._terms: dict[Any, Resolved] = {}  # for the targets seen last
         self._steps_per_execution = 1
         self.stop_training = False
         self.stop_evaluating = False
@@ -35,12 +55,14 @@ class Training:
         self.history: Any = None
         self._seed: int | None = None
         self._passes = 0  # over data sets: the number of the next shuffle
-        self._calls = 0  # in training mode outside of fit: the step their random numbers belong to
+        self._calls = 0  # batches outside of fit that drew random numbers
         self._frozen: tuple[int, Any] = (-1, None)
         self._structure = -1
+        self._shortcut: Shortcut | None = None
 
     # Compiling.
 
+    @_suggests
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -81,6 +103,7 @@ class Training:
         if self._outputs is not None:  # type: ignore[attr-defined]
             compiled.check_outputs(self.output_names)  # type: ignore[attr-defined]
         self._compiled, self._steps_per_execution = compiled, steps
+        self._terms = {}
         self._seed = next_seed()
         self.stop_training = False
 
@@ -127,6 +150,7 @@ class Training:
 
     # Training and its kin on whole data sets.
 
+    @_suggests
     def fit(
         self,
         x: Any = None,
@@ -190,6 +214,7 @@ class Training:
         with self._lock:  # type: ignore[attr-defined]
             return fit_data(self, **arguments)
 
+    @_suggests
     def evaluate(
         self,
         x: Any = None,
@@ -211,6 +236,7 @@ class Training:
         resolved, logs = evaluate_data(self, x, y, batch_size, verbose, sample_weight, steps, callbacks)
         return resolved.result(logs, return_dict)
 
+    @_suggests
     def predict(
         self,
         x: Any,
@@ -245,13 +271,15 @@ class Training:
 
     # One batch.
 
+    @_suggests
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """One step of training on one batch; returns loss and metrics of this batch, as `evaluate` does."""
         with self._lock:  # type: ignore[attr-defined]
             compiled = self._require("train_on_batch", training=True)
-            columns = self._columns(x, y, sample_weight, class_weight, "train_on_batch")
+            columns = self._plain_columns(x, y) if sample_weight is None and class_weight is None else None
+            columns = columns or self._columns(x, y, sample_weight, class_weight, "train_on_batch")
             resolved = self._resolve(columns, "train_on_batch")
             engine = self._get_engine()
             engine.use_optimizer(compiled.optimizer)
@@ -259,6 +287,7 @@ class Training:
             logs = self._one_batch(engine, program, resolved, columns, compiled.optimizer)
             return resolved.result(logs, return_dict)
 
+    @_suggests
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of one batch, in inference mode."""
         self._require("test_on_batch")
@@ -295,30 +324,43 @@ class Training:
 
     def _forward(self, x: Any, training: bool, where: str = "call") -> Any:
         """Outputs for x. In training mode the rows are one batch, drawn with fresh random numbers."""
-        columns = self._plain_column(x) or self._columns(x, where=where)
+        short = self._shortcut
+        if short is not None and not training and type(x) is np.ndarray and x.ndim and self._structure == structure_count():
+            outputs = short(x)
+            if outputs is not None:
+                return outputs
+        columns = self._columns(x, where=where)
         program = self._program("call" if training else "predict")
-        seed = step = 0
-        if training:
-            seed, step = self._seed_now() ^ _CALL_SEED, self._calls
-            self._calls += 1
-        outputs = self._get_engine().forward(program, columns, rows_in(columns), where, step, seed)
-        return outputs[0] if program.structure is None else pack_like(program.structure, outputs)
+        engine = self._get_engine()
+        if not training:
+            self._shortcut = shortcut_for(engine, program)
+        n = rows_in(columns)
+        seed, step = self._draw(n) if program.draws else (0, 0)
+        results = engine.forward(program, columns, n, where, step, seed)
+        return results[0] if program.structure is None else pack_like(program.structure, results)
 
     # What the others share.
 
-    def _plain_column(self, x: Any) -> Columns | None:
-        """The short way for an array that is as the model's only input wants it."""
+    def _plain_columns(self, x: Any, y: Any) -> Columns | None:
+        """The short way for arrays that are as a model with one input and one output wants them."""
         symbol = self._inputs  # type: ignore[attr-defined]
         if (
             type(x) is np.ndarray
+            and type(y) is np.ndarray
             and type(symbol) is KerasTensor
+            and type(self._outputs) is KerasTensor  # type: ignore[attr-defined]
+            and x.ndim
+            and y.ndim
             and x.dtype == symbol.dtype
             and x.shape[1:] == symbol.shape[1:]
+            and y.dtype in (x.dtype, np.int64, np.int32, np.uint8)
             and x.flags.c_contiguous
-            and len(x)
+            and y.flags.c_contiguous
+            and 0 < len(x) == len(y)
             and _core.check_finite(x) < 0
+            and _core.check_finite(y) < 0
         ):
-            return {("x", 0): x}
+            return {("x", 0): x, ("y", 0): y}
         return None
 
     def _columns(
@@ -327,7 +369,7 @@ class Training:
         """Checked columns; a model that is not built yet is built for them."""
         if x is None:
             raise ValueError(f"[{where}] expected x, received None.")
-        dtype = self._compute_dtype  # type: ignore[attr-defined]
+        dtype = self._dtype_now()
         built = self._inputs is not None  # type: ignore[attr-defined]
         columns = input_columns(x, self.inputs if built else None, dtype, where)  # type: ignore[attr-defined]
         names = self.output_names if built else None  # type: ignore[attr-defined]
@@ -364,12 +406,16 @@ class Training:
     def _resolve(self, columns: Columns, where: str) -> Resolved:
         compiled = self._require(where)
         names = self.output_names  # type: ignore[attr-defined]
-        shapes = [tensor.shape for tensor in self.outputs]  # type: ignore[attr-defined]
-        targets = [(None, *columns["y", i].shape[1:]) if ("y", i) in columns else None for i in range(len(names))]
-        resolved = compiled.resolve(names, shapes, targets)
-        for i in sorted(resolved.targets()):
-            if ("y", i) not in columns:
-                raise ValueError(f"[{where}] expected y for output '{names[i]}', received none.")
+        targets = tuple((None, *columns["y", i].shape[1:]) if ("y", i) in columns else None for i in range(len(names)))
+        key = (structure_count(), targets)
+        resolved = self._terms.get(key)
+        if resolved is None:
+            shapes = [tensor.shape for tensor in self.outputs]  # type: ignore[attr-defined]
+            resolved = compiled.resolve(names, shapes, targets)
+            for i in sorted(resolved.targets()):
+                if targets[i] is None:
+                    raise ValueError(f"[{where}] expected y for output '{names[i]}', received none.")
+            self._terms = {key: resolved}
         return resolved
 
     def _program(self, mode: str, resolved: Resolved | None = None, columns: Columns | None = None) -> Program:
@@ -408,8 +454,19 @@ class Training:
         count = structure_count()
         if self._engine is None or self._structure != count:  # type: ignore[has-type]
             self._engine = engine_of(self)  # type: ignore[arg-type]
-            self._structure = count
+            self._structure, self._shortcut = count, None
         return self._engine
+
+    def _dtype_now(self) -> str:
+        if self._engine is not None and self._structure == structure_count():
+            return self._engine.dtype
+        return self._compute_dtype  # type: ignore[attr-defined]
+
+    def _draw(self, batches: int) -> tuple[int, int]:
+        """Seed and step for a call outside of `fit` whose layers draw random numbers."""
+        step = self._calls
+        self._calls += batches
+        return self._seed_now() ^ _CALL_SEED, step
 
     def _seed_now(self) -> int:
         if self._seed is None:

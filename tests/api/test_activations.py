@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from hotloop import Input, activations, layers
 
 X = np.array([-3, -1, -0.5, 0, 0.5, 1, 3], np.float32)

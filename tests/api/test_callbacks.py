@@ -2,9 +2,10 @@
 
 import math
 
-import hotloop as keras
 import numpy as np
 import pytest
+
+import hotloop as keras
 from hotloop.callbacks import Callback, CallbackList, EarlyStopping, History, ProgbarLogger
 
 NAN = float("nan")
@@ -281,7 +282,8 @@ def test_setting_the_learning_rate_between_batches_takes_effect_at_once():
     ("hook", "flag"),
     [
         ("on_batch_begin", "overrides_batch_hooks"), ("on_train_batch_end", "overrides_batch_hooks"),
-        ("on_test_batch_end", "overrides_test_batch_hooks"), ("on_predict_batch_begin", "overrides_predict_batch_hooks"),
+        ("on_test_batch_end", "overrides_test_batch_hooks"),
+        ("on_predict_batch_begin", "overrides_predict_batch_hooks"),
     ],
 )  # fmt: skip
 def test_only_an_overridden_batch_hook_makes_the_engine_stop_between_batches(hook, flag):

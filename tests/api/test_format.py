@@ -9,11 +9,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from hotloop.saving import format as container
 from hotloop.saving.atomic import atomic_path
 from hotloop.saving.format import FormatError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 ARRAYS = {
     "layers.0.kernel": np.arange(12, dtype=np.float32).reshape(3, 4),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from hotloop import initializers, utils
 from hotloop.layers import Dense
 

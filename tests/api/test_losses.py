@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+
+import hotloop as keras
 from hotloop import config, losses
 
 ONE_HOT, LABELS = np.array([[1, 0, 0], [0, 1, 0]]), np.array([0, 1])
@@ -149,8 +151,10 @@ def test_crossentropy_is_the_one_that_fits_the_shapes(y_true, y_pred, name):
 
 @pytest.mark.parametrize("reduction", ["none", "mean_with_sample_weight"])
 def test_a_model_refuses_a_reduction_that_leaves_no_single_number(reduction):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="expected reduction"):
-        losses.MeanSquaredError(reduction=reduction).node_attrs()
+        model.compile("sgd", losses.MeanSquaredError(reduction=reduction))
+    assert not model.compiled
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+
 from hotloop import config, optimizers
 from hotloop.optimizers import SGD, Adam
 from hotloop.optimizers.schedules import ExponentialDecay
@@ -90,7 +91,7 @@ def test_epsilon_none_is_the_configured_one():
 def test_lr_still_sets_the_learning_rate_and_warns():
     with pytest.warns(DeprecationWarning, match="learning_rate"):
         assert SGD(lr=0.25).learning_rate == 0.25
-    with pytest.warns(DeprecationWarning), pytest.raises(ValueError, match="received both"):
+    with pytest.warns(DeprecationWarning, match="learning_rate"), pytest.raises(ValueError, match="received both"):
         SGD(0.1, lr=0.25)
 
 
@@ -106,20 +107,19 @@ def test_decay_still_decays():
 
 def test_optimizer_lr_reads_and_sets_the_learning_rate_and_warns():
     optimizer = SGD(0.1)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match=r"optimizer\.learning_rate"):
         assert optimizer.lr == 0.1
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match=r"optimizer\.learning_rate"):
         optimizer.lr = 0.2
     assert optimizer.learning_rate == 0.2
     np.testing.assert_array_equal(optimizer.rates(5, 2), [0.2, 0.2])
 
 
-def test_a_warning_names_the_line_of_the_user():
-    with pytest.warns(DeprecationWarning) as record:
-        SGD(lr=0.1)
-        SGD(decay=0.1)
-        SGD().lr  # noqa: B018
-    assert {warning.filename for warning in record} == {__file__}
+@pytest.mark.parametrize("use", [lambda: SGD(lr=0.1), lambda: Adam(decay=0.1), lambda: SGD().lr])
+def test_a_warning_names_the_line_of_the_user(use):
+    with pytest.warns(DeprecationWarning, match="is now") as record:
+        use()
+    assert [warning.filename for warning in record] == [__file__]
 
 
 def test_setting_the_learning_rate_takes_effect_and_is_checked():

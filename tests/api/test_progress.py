@@ -5,22 +5,37 @@ import re
 import sys
 import time
 
-import hotloop as keras
 import numpy as np
 import pytest
-from hotloop.progress import Progbar, resolve_verbose, say
+
+import hotloop as keras
+from hotloop import progress
+from hotloop.progress import Progbar, is_interactive, resolve_verbose, say
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+class Stream(io.StringIO):
+    """A stream that may be a terminal."""
+
+    def __init__(self, watched):
+        super().__init__()
+        self.isatty = lambda: watched
+
+
+class Terminal:
+    """What a terminal has been sent."""
+
+    def __init__(self, capsys):
+        self._capsys, self._text = capsys, ""
+
+    def getvalue(self):
+        self._text += self._capsys.readouterr().out
+        return self._text
 
 
 @pytest.fixture
-def terminal(monkeypatch):
-    stream = Terminal()
-    monkeypatch.setattr(sys, "stdout", stream)
-    return stream
+def terminal(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "is_interactive", lambda: True)
+    return Terminal(capsys)
 
 
 @pytest.fixture
@@ -33,6 +48,13 @@ def clock(monkeypatch):
 
 def plain(text):
     return re.sub(r"\x1b\[\d*m", "", text)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_someone_watches_a_terminal_and_nobody_a_file(monkeypatch, watched):
+    monkeypatch.setattr(sys, "stdout", Stream(watched))
+    assert is_interactive() == watched
+    assert resolve_verbose("auto") == watched
 
 
 def test_the_last_line_of_a_bar_is_keras_line(terminal, clock):
@@ -146,8 +168,8 @@ def test_one_epoch_has_no_heading_and_predict_no_numbers(capsys):
     assert re.fullmatch(r"1/1 ━{20} \d+s \d+[mu]?s/step\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize(("given", "level"), [("auto", 0), (0, 0), (1, 1), (2, 2), (True, 1), (False, 0)])
-def test_verbose_levels(capsys, given, level):
+@pytest.mark.parametrize(("given", "level"), [(0, 0), (1, 1), (2, 2), (True, 1), (False, 0)])
+def test_verbose_levels(given, level):
     assert resolve_verbose(given) == level
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from hotloop import optimizers
 from hotloop.optimizers.schedules import ExponentialDecay, LearningRateSchedule
 
@@ -24,7 +25,7 @@ def test_exponential_decay_follows_keras_and_reaches_the_optimizer(staircase, va
 
 @pytest.mark.parametrize("staircase", [False, True])
 def test_rates_do_not_depend_on_how_an_epoch_is_cut_into_calls(staircase):
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="decay"):
         optimizer = optimizers.SGD(ExponentialDecay(0.1, 7, 0.9, staircase=staircase), decay=0.01)
     whole = optimizer.rates(3, 40)
     pieces = [optimizer.rates(3, 1), optimizer.rates(4, 17), optimizer.rates(21, 22)]

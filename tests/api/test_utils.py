@@ -2,14 +2,15 @@
 
 import random
 
-import hotloop as keras
 import numpy as np
 import pytest
+
+import hotloop as keras
 from hotloop import backend, config, utils
 
 
 def draws():
-    return random.random(), np.random.rand(), config.next_seed()
+    return random.random(), np.random.rand(), config.next_seed()  # noqa: NPY002 - users draw from it
 
 
 def test_set_random_seed_seeds_python_numpy_and_the_package():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 
-import harness
 import numpy as np
 import pytest
+
+import harness
 import reference
 from harness import SIZES, Case
 from hotloop import _core

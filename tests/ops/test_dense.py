@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 
-import harness
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import harness
 import reference
 from harness import DTYPES, SIZES, Case
 from hotloop import _core
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 ALPHA = {"leaky_relu": 0.2, "elu": 0.7}
 

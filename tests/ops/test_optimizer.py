@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import harness
 import numpy as np
 import pytest
+
+import harness
 import reference
 from harness import SIZES
 from hotloop import _core

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import harness
 import numpy as np
 import pytest
+
+import harness
 import reference
 from hotloop import _core
 from hotloop.testing import run_op

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import harness
 import numpy as np
 import pytest
+
+import harness
 from harness import SIZES, Case
 
 KINDS = ["sum", "mean", "max", "min"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import harness
 import pytest
+
+import harness
 from harness import Case
 
 
@@ -22,7 +23,7 @@ def test_an_axis_of_minus_one_is_guessed_wrong(dtype, rng):
 
 @pytest.mark.parametrize("shape", [[5], [7, -1], [-1, -1], [3, 9], [0, -1], [2**62, 4]])
 def test_a_shape_that_does_not_fit_is_accepted(shape, rng):
-    with pytest.raises(ValueError, match=r"\[reshape 'harness'\] expected"):
+    with pytest.raises(ValueError, match="expected"):
         harness.run_op("reshape", [rng.standard_normal((5, 4, 6))], {"shape": shape})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import re
 import subprocess
@@ -32,6 +33,11 @@ def run(*command: str, cwd: Path) -> str:
     result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def can_import(code: str) -> bool:
+    """Whether the extras that an example imports are installed."""
+    return all(importlib.util.find_spec(name) for name in re.findall(r">>> (?:import|from) (\w+)", code))
 
 
 def snippets() -> list[tuple[str, str]]:
@@ -91,7 +97,8 @@ def test_presets_that_the_guide_names_exist():
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_in_docstrings_print_what_they_say(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = doctest.testmod(
-        importlib.import_module(module), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    )
-    assert result.failed == 0
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    for example in doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module)):
+        if can_import(example.docstring or ""):
+            runner.run(example)
+    assert runner.summarize(verbose=False).failed == 0

@@ -43,9 +43,7 @@ def test_rules_never_see_a_kernel_and_kernels_never_see_a_rule():
     for stem in stems():
         rule = includes(CSRC / f"ops/{stem}_rule.cpp")
         assert not [i for i in rule if i.endswith("_cpu.h") or "simd" in i], f"{stem}_rule.cpp includes {rule}"
-        assert includes(CSRC / f"ops/{stem}_cpu.h") == [], (
-            f"{stem}_cpu.h must include nothing"
-        )
+        assert includes(CSRC / f"ops/{stem}_cpu.h") == [], f"{stem}_cpu.h must include nothing"
         for name in includes(CSRC / f"ops/{stem}.h"):
             assert name not in ("ops/op.h", "ops/rules.h", "ops/kernels.h"), f"{stem}.h includes {name}"
 

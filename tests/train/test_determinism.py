@@ -9,9 +9,10 @@ import pickle
 import subprocess
 import sys
 
-import hotloop as keras
 import numpy as np
 import pytest
+
+import hotloop as keras
 
 TEAMS = (1, 2, 3, 4, 7)
 STEPS, BATCH = 200, 32

@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 
-import hotloop as keras
 import numpy as np
 import pytest
+
+import hotloop as keras
 
 SECONDS = 60  # a hang, not a slow machine
 

@@ -68,8 +68,9 @@ def test_ctrl_c_hangs_or_leaves_a_broken_model(what, delay):
 
 
 def test_an_interrupt_from_a_callback_leaves_a_broken_model():
-    import hotloop as keras
     import numpy as np
+
+    import hotloop as keras
 
     class Interrupting(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):

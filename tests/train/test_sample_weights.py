@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hotloop as keras
 import numpy as np
 import pytest
+
+import hotloop as keras
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((20, 4)).astype(np.float32)

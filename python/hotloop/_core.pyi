@@ -1,0 +1,90 @@
+"""The compiled engine. Made by tools/make_stubs.py, do not edit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+import numpy.typing
+
+class Dataset:
+    """One array per input of a graph; the arrays are kept, not copied."""
+    def __init__(self, arrays: Sequence[numpy.typing.NDArray[Any]]) -> None: ...
+    def __len__(self) -> int: ...
+
+class DeviceError(RuntimeError): ...
+
+class Graph:
+    """Nodes and values; every check of shapes and attributes happens when a node is added."""
+    def __init__(self, dtype: str = 'float32') -> None: ...
+    def input(self, shape: Sequence[int], dtype: str, name: str = '') -> int:
+        """Adds an input; shape is that of one row."""
+    def variable(self, index: int, shape: Sequence[int], trainable: bool, name: str = '') -> int:
+        """Refers to variable `index` of the trainer that will plan this graph."""
+    def add(self, op: str, inputs: Sequence[int], attrs: dict[str, Any] = {}, name: str = '') -> int:
+        """Adds a node and returns its value, or -1 if it has none (a loss, a metric)."""
+    def output(self, value: int) -> None:
+        """Asks for a value to be written out."""
+    def shape(self, value: int) -> tuple[Any, ...]: ...
+    def dtype(self, value: int) -> str: ...
+
+class Plan:
+    """An ordered list of kernel calls with final addresses, for batches of up to max_rows."""
+    @property
+    def max_rows(self) -> int: ...
+    @property
+    def memory(self) -> int:
+        """Bytes of activations, gradients and scratch."""
+    def metrics(self) -> numpy.typing.NDArray[numpy.float64]:
+        """Rows [total, count, last value, first step that was not finite]."""
+    def reset_metrics(self) -> None: ...
+    def input_gradient(self, k: int) -> numpy.typing.NDArray[Any]: ...
+    def describe(self) -> list[dict[str, Any]]:
+        """One dict a step: node, op, kernel, flops, bytes, barrier."""
+
+class Trainer:
+    """Owns variables and optimizer slots, and runs batches."""
+    def __init__(self, variables: Sequence[tuple[str, Sequence[int]]], dtype: str = 'float32', n_threads: int = 0) -> None: ...
+    def plan(self, graph: Graph, max_rows: int, training: bool = False, update: bool = False, input_gradients: bool = False) -> Plan: ...
+    def set_optimizer(self, spec: dict[str, Any], keep_slots: bool = False) -> None: ...
+    @property
+    def n_slots(self) -> int: ...
+    def get(self, i: int) -> numpy.typing.NDArray[Any]: ...
+    def set(self, i: int, array: numpy.typing.NDArray[Any]) -> None: ...
+    def get_slot(self, slot: int, i: int) -> numpy.typing.NDArray[Any]: ...
+    def set_slot(self, slot: int, i: int, array: numpy.typing.NDArray[Any]) -> None: ...
+    def gradient(self, i: int) -> numpy.typing.NDArray[Any]: ...
+    def run(self, plan: Plan, dataset: Dataset, first_batch: int, n_batches: int, batch_size: int, n_rows: int, index: numpy.typing.NDArray[numpy.int64] | None = None, rates: numpy.typing.NDArray[numpy.float64] | None = None, step: int = 0, seed: int = 0, outputs: Sequence[numpy.typing.NDArray[Any]] = [], slice_seconds: float = 0.05) -> int:
+        """Runs batches until done or slice_seconds have passed; returns how many. The GIL is released."""
+    def time_steps(self, plan: Plan, dataset: Dataset, rows: int, outputs: Sequence[numpy.typing.NDArray[Any]] = [], repeats: int = 100) -> list[float]:
+        """Seconds of each step of a plan on one worker, the least of many batches of the first rows. An updating plan updates each time."""
+
+def activation_names() -> list[str]: ...
+
+def build_info() -> dict[str, Any]:
+    """Version, compiler and kind of team this extension was built with."""
+
+def check_finite(array: numpy.typing.NDArray[Any]) -> int:
+    """First row with a NaN or an infinity, or -1."""
+
+def check_labels(array: numpy.typing.NDArray[Any], n_classes: int) -> int:
+    """First row that is not a whole number in [0, n_classes), or -1."""
+
+def op_names() -> list[str]: ...
+
+def permutation(n: int, seed: int, epoch: int) -> numpy.typing.NDArray[numpy.int64]:
+    """The order of the rows in an epoch, a function of (seed, epoch) alone."""
+
+def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]:
+    """Philox4x32-10: four random words."""
+
+def random(kind: str, shape: Sequence[int], a: float, b: float, seed: int, stream: int = 0, dtype: str = 'float32') -> numpy.typing.NDArray[Any]:
+    """Initial values: 'uniform' on [a, b), 'normal' or 'truncated_normal' with mean a and standard deviation b."""
+
+def row(dtype: str = 'float32') -> str:
+    """The row in use."""
+
+def rows() -> list[str]:
+    """Rows of the kernel table that this machine can run, best last."""
+
+def threads() -> int:
+    """Workers a team may have on this machine, by its present limits."""

@@ -1,0 +1,42 @@
+"""The objects of one instruction set leak nothing into the others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def build_folder() -> Path:
+    """Where CMake left the objects: a build by hand, or one that pip was told to keep."""
+    if not shutil.which("nm") or not shutil.which("objdump"):
+        pytest.skip("nm and objdump (GNU binutils) are not installed")
+    if not (named := os.environ.get("HOTLOOP_BUILD_DIR")):
+        pytest.skip("HOTLOOP_BUILD_DIR does not name the build folder")
+    if not list(Path(named).rglob("cpu_*.cpp.o")):
+        pytest.fail(f"HOTLOOP_BUILD_DIR={named} holds no objects")
+    return Path(named)
+
+
+def test_an_old_processor_runs_code_of_a_newer_one(build_folder):
+    check = subprocess.run(
+        [sys.executable, str(ROOT / "tools/check_isa_symbols.py"), str(build_folder)], capture_output=True, text=True
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_the_generic_row_needs_more_than_the_baseline(build_folder):
+    if os.uname().machine != "x86_64":
+        pytest.skip("the baseline has vector registers of one width here")
+    (generic,) = build_folder.rglob("cpu_generic.cpp.o")
+    code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", str(generic)], capture_output=True, text=True).stdout
+    assert "%xmm" in code
+    assert "%ymm" not in code
+    assert "%zmm" not in code

@@ -12,6 +12,21 @@ import hotloop
 from hotloop import _core
 
 
+# What runs under sanitizers in CI: everything that hands the engine shapes, layouts and addresses, in one process.
+SANITIZED = ("ops/", "api/test_bad_input.py", "train/test_data.py", "train/test_fit.py", "train/test_evaluate_predict.py")
+HERE = pathlib.Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sanitize: the part of the suite that runs under sanitizers")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix().startswith(SANITIZED):
+            item.add_marker("sanitize")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def backend() -> str:
     """The row in use, which is the row asked for: a suite that silently ran on another one has shown nothing."""

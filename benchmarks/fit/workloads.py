@@ -52,7 +52,7 @@ class Workload:
     @property
     def rows(self) -> int:
         """Rows of the data set: whole batches, enough of them that an epoch's own cost is not the story."""
-        steps = min(400, max(4, MAX_ROWS // self.batch))
+        steps = min(2000, max(4, MAX_ROWS // self.batch))
         return steps * self.batch
 
     @property

@@ -5,6 +5,17 @@
 #include "core/error.h"
 
 namespace hl {
+namespace {
+
+Attrs::Value attr_of(const py::handle& value) {
+  if (py::isinstance<py::bool_>(value)) return py::cast<bool>(value);
+  if (py::isinstance<py::int_>(value)) return py::cast<int64_t>(value);
+  if (py::isinstance<py::float_>(value)) return py::cast<double>(value);
+  if (py::isinstance<py::str>(value)) return py::cast<std::string>(value);
+  return py::cast<std::vector<int64_t>>(value);
+}
+
+}  // namespace
 
 py::dtype numpy_dtype(DType dtype) { return py::dtype(name_of(dtype)); }
 
@@ -53,11 +64,11 @@ Column column_of(const py::array& array) {
   return c;
 }
 
-Sink sink_of(const py::array& array, DType dtype, int64_t rows) {
+Sink sink_of(const py::array& array, DType dtype, int64_t rows, int64_t features) {
   const Column c = column_of(array);
-  if (c.source.dtype != dtype || c.rows < rows || !array.writeable())
+  if (c.source.dtype != dtype || c.rows < rows || c.features != features || !array.writeable())
     throw ValueError("[data] expected a writable " + std::string(name_of(dtype)) + " output array of " +
-                     std::to_string(rows) + " rows.");
+                     std::to_string(rows) + " rows of " + std::to_string(features) + " elements.");
   return {const_cast<char*>(c.source.data), c.source.row_bytes};
 }
 
@@ -72,19 +83,11 @@ Attrs attrs_of(const py::dict& dict) {
   Attrs attrs;
   for (const auto& [key, value] : dict) {
     const std::string name = py::cast<std::string>(key);
-    if (py::isinstance<py::bool_>(value)) {
-      attrs.set(name, py::cast<bool>(value));
-    } else if (py::isinstance<py::int_>(value)) {
-      attrs.set(name, py::cast<int64_t>(value));
-    } else if (py::isinstance<py::float_>(value)) {
-      attrs.set(name, py::cast<double>(value));
-    } else if (py::isinstance<py::str>(value)) {
-      attrs.set(name, py::cast<std::string>(value));
-    } else if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
-      attrs.set(name, py::cast<std::vector<int64_t>>(value));
-    } else {
-      throw TypeError("[attribute '" + name + "'] expected a bool, number, string or list of integers, received " +
-                      py::cast<std::string>(py::str(py::type::of(value))) + ".");
+    try {
+      attrs.set(name, attr_of(value));
+    } catch (const py::cast_error&) {
+      throw ValueError("[attribute '" + name + "'] expected a bool, a string, a number or a list of integers that fit "
+                       "64 bits, received " + py::cast<std::string>(py::repr(value)) + ".");
     }
   }
   return attrs;

@@ -14,7 +14,7 @@ DType dtype_of(const py::array& array);  // throws TypeError for what the engine
 
 // The array's rows (axis 0), each contiguous in C order; throws ValueError for another layout.
 Column column_of(const py::array& array);
-Sink sink_of(const py::array& array, DType dtype, int64_t rows);
+Sink sink_of(const py::array& array, DType dtype, int64_t rows, int64_t features);
 
 // (None, 784): the batch axis becomes None.
 py::tuple tuple_of(const Shape& shape);

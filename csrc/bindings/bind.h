@@ -5,6 +5,7 @@
 namespace hl {
 
 void bind_errors(pybind11::module_& m);
+void bind_gil(pybind11::module_& m);
 void bind_graph(pybind11::module_& m);
 void bind_trainer(pybind11::module_& m);
 void bind_data(pybind11::module_& m);

@@ -6,6 +6,7 @@
 
 #include "backend/registry.h"
 #include "bindings/bind.h"
+#include "bindings/gil.h"
 #include "core/error.h"
 #include "core/philox.h"
 
@@ -49,7 +50,7 @@ void bind_data(py::module_& m) {
       "check_finite",
       [](const py::array& array) {
         const Column c = column_of(array);
-        py::gil_scoped_release release;
+        Unlocked unlocked;
         return first_not_finite(c);
       },
       py::arg("array"), "First row with a NaN or an infinity, or -1.");
@@ -57,7 +58,7 @@ void bind_data(py::module_& m) {
       "check_labels",
       [](const py::array& array, int64_t n_classes) {
         const Column c = column_of(array);
-        py::gil_scoped_release release;
+        Unlocked unlocked;
         return first_bad_label(c, n_classes);
       },
       py::arg("array"), py::arg("n_classes"), "First row that is not a whole number in [0, n_classes), or -1.");

@@ -7,6 +7,7 @@
 
 #include "bindings/bind.h"
 #include "bindings/data.h"
+#include "bindings/gil.h"
 #include "core/error.h"
 
 namespace hl {
@@ -20,6 +21,19 @@ std::unique_ptr<Trainer> make_trainer(const std::vector<std::pair<std::string, S
   std::vector<VariableSpec> specs;
   for (const auto& [name, shape] : variables) specs.push_back({name, shape});
   return std::make_unique<Trainer>(dtype_from(dtype), std::move(specs), n_threads);
+}
+
+// One array for each output of the graph, in order.
+std::vector<Sink> sinks_of(const Plan& plan, const std::vector<py::array>& arrays, DType dtype, int64_t rows) {
+  std::vector<int64_t> features;
+  for (const Node& node : plan.graph().nodes())
+    if (node.is_output()) features.push_back(plan.graph().value(node.inputs[0]).spec.features());
+  if (arrays.size() != features.size())
+    throw ValueError("[run] expected " + std::to_string(features.size()) + " output arrays, received " +
+                     std::to_string(arrays.size()) + ".");
+  std::vector<Sink> sinks;
+  for (size_t i = 0; i < arrays.size(); ++i) sinks.push_back(sink_of(arrays[i], dtype, rows, features[i]));
+  return sinks;
 }
 
 int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_batch, int64_t n_batches,
@@ -42,8 +56,8 @@ int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_b
   job.step = step;
   job.seed = seed;
   job.slice_seconds = slice_seconds;
-  for (const py::array& out : outputs) job.outputs.push_back(sink_of(out, trainer.dtype(), n_rows));
-  py::gil_scoped_release release;
+  job.outputs = sinks_of(plan, outputs, trainer.dtype(), n_rows);
+  Unlocked unlocked;
   return trainer.run(plan, job);
 }
 
@@ -53,15 +67,15 @@ std::vector<double> time_steps(Trainer& trainer, Plan& plan, const PyDataset& da
   job.data = &data.data;
   job.n_batches = 1;
   job.batch_size = job.n_rows = rows;
-  for (const py::array& out : outputs) job.outputs.push_back(sink_of(out, trainer.dtype(), rows));
-  py::gil_scoped_release release;
+  job.outputs = sinks_of(plan, outputs, trainer.dtype(), rows);
+  Unlocked unlocked;
   return trainer.time_steps(plan, job, repeats);
 }
 
 py::array get(Trainer& trainer, Slab::Part part, int slot, int i) {
   py::array array(numpy_dtype(trainer.dtype()), trainer.slab().spec(i).shape);
   void* data = array.mutable_data();
-  py::gil_scoped_release release;
+  Unlocked unlocked;
   trainer.get(part, slot, i, data);
   return array;
 }
@@ -75,7 +89,7 @@ void set(Trainer& trainer, Slab::Part part, int slot, int i, const py::array& ar
   if (dtype_of(array) != trainer.dtype() || !(array.flags() & py::array::c_style))
     throw ValueError("[variable '" + spec.name + "'] expected a C-contiguous " + name_of(trainer.dtype()) + " array.");
   const void* data = array.data();
-  py::gil_scoped_release release;
+  Unlocked unlocked;
   trainer.set(part, slot, i, data);
 }
 

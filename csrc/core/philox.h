@@ -22,14 +22,14 @@ struct Words4 {
 constexpr uint32_t kPhiloxMultiplier0 = 0xD2511F53u, kPhiloxMultiplier1 = 0xCD9E8D57u;
 constexpr uint32_t kPhiloxWeyl0 = 0x9E3779B9u, kPhiloxWeyl1 = 0xBB67AE85u;
 constexpr int kPhiloxRounds = 10;
-constexpr int64_t kRandomBlock = 64;  // columns that share 16 counters
+constexpr int64_t kRandomBlock = 64;                // columns that share 16 counters
 constexpr int64_t kMostStreams = int64_t(1) << 29;  // a stream and a purpose share one word
 
 constexpr HL_INLINE Words4 philox(Words4 counter, uint32_t key0, uint32_t key1) {
   for (int round = 0; round < kPhiloxRounds; ++round) {
     const uint64_t p0 = uint64_t(kPhiloxMultiplier0) * counter.w[0], p1 = uint64_t(kPhiloxMultiplier1) * counter.w[2];
-    counter = {{uint32_t(p1 >> 32) ^ counter.w[1] ^ key0, uint32_t(p1),
-                uint32_t(p0 >> 32) ^ counter.w[3] ^ key1, uint32_t(p0)}};
+    counter = {{uint32_t(p1 >> 32) ^ counter.w[1] ^ key0, uint32_t(p1), uint32_t(p0 >> 32) ^ counter.w[3] ^ key1,
+                uint32_t(p0)}};
     key0 += kPhiloxWeyl0;
     key1 += kPhiloxWeyl1;
   }

@@ -37,7 +37,17 @@ HL_INLINE RawF32 min_raw(RawF32 a, RawF32 b) { return pick(a < b, a, b); }
 HL_INLINE RawF64 min_raw(RawF64 a, RawF64 b) { return pick(a < b, a, b); }
 HL_INLINE RawF32 max_raw(RawF32 a, RawF32 b) { return pick(a > b, a, b); }
 HL_INLINE RawF64 max_raw(RawF64 a, RawF64 b) { return pick(a > b, a, b); }
+#if defined(__SSE2__)
+HL_INLINE RawU64 multiply_even(RawU32 a, RawU32 b) {
+  return (RawU64)__builtin_ia32_pmuludq128((RawI32)a, (RawI32)b);
+}
+#elif defined(HL_ISA_NEON)
+HL_INLINE RawU64 multiply_even(RawU32 a, RawU32 b) {
+  return (RawU64)vmull_u32(vmovn_u64((uint64x2_t)(RawU64)a), vmovn_u64((uint64x2_t)(RawU64)b));
+}
+#else
 HL_INLINE RawU64 multiply_even(RawU32 a, RawU32 b) { return ((RawU64)a & 0xffffffffu) * ((RawU64)b & 0xffffffffu); }
+#endif
 
 #if defined(HL_ISA_NEON)
 HL_INLINE RawF32 fma_raw(RawF32 a, RawF32 b, RawF32 c) { return vfmaq_f32(c, a, b); }

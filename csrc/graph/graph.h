@@ -24,6 +24,7 @@ struct Node {
   std::string name;         // of the layer
 
   bool is_input() const { return op == &input_op; }  // reads an array; a random node has no inputs either
+  bool is_output() const { return op == &output_op; }
 };
 
 class Graph {

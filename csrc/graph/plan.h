@@ -57,6 +57,7 @@ class Plan {
   const std::vector<Step>& steps() const { return steps_; }
   int64_t max_rows() const { return options_.max_rows; }
   bool updates_variables() const { return updates_variables_; }
+  bool has_optimizer() const { return options_.optimizer.has_value(); }
   double seconds() const { return seconds_; }  // rough, of one batch on one worker
   int64_t memory() const { return arena_.bytes(); }
 

@@ -22,6 +22,16 @@ inline const Spec& batched_float(const Infer& node, int i) {
   return x;
 }
 
+// Attribute `shape`, of one sample, behind the batch axis.
+inline Shape batch_shape(const Infer& node) {
+  Shape shape{kBatch};
+  for (int64_t axis : node.attrs().integers("shape")) {
+    if (axis < 0) node.fail("a shape with every axis known", to_string(node.attrs().integers("shape")));
+    shape.push_back(axis);
+  }
+  return shape;
+}
+
 // Attribute `axis` of the full shape as 1 .. rank - 1.
 inline size_t feature_axis(const Infer& node, const Shape& shape, int64_t axis) {
   const int64_t rank = int64_t(shape.size());

@@ -23,11 +23,14 @@ struct DenseForward {
   Activation activation;
 };
 
+// For fewer rows, dot products along w as it lies cost less than transposing w: then dx adds in one fixed tree.
+constexpr int64_t kTransposedRows = 8;
+
 // dx = (dz w^T) * g'(x), g the activation that made x (identity: no factor).
 struct DenseBackwardInput {
   Tensor dz;       // (M,N)
   const void* w;   // panels of (K,N)
-  const void* wt;  // panels of (N,K), written by panel_transpose
+  const void* wt;  // panels of (N,K), written by panel_transpose, or null: dot products
   Tensor x;        // (M,K), read only where `below` is not the identity
   Tensor dx;       // (M,K)
   int64_t K, N;

@@ -65,12 +65,15 @@ void backward(Build& b) {
   const double m = double(b.max_rows() * dz.per_sample), kn = double(K) * N, e = size_of(b.dtype());
 
   if (b.wants_grad(0)) {
-    PanelTranspose t{};
-    t.shape = {K, N};
-    t.src = b.read(b.input(1)).data;
-    const Buf wt = b.scratch({1, PanelShape{N, K}.elements(b.kernels().panel_width), b.dtype()});
-    t.dst = b.write(wt).data;
-    b.emit(b.kernels().panel_transpose, t, {0, 2 * e * kn});
+    Buf wt;
+    if (b.max_rows() * dz.per_sample >= kTransposedRows) {
+      PanelTranspose t{};
+      t.shape = {K, N};
+      t.src = b.read(b.input(1)).data;
+      wt = b.scratch({1, PanelShape{N, K}.elements(b.kernels().panel_width), b.dtype()});
+      t.dst = b.write(wt).data;
+      b.emit(b.kernels().panel_transpose, t, {0, 2 * e * kn});
+    }
 
     DenseBackwardInput a{};
     a.K = K;
@@ -84,7 +87,7 @@ void backward(Build& b) {
     a.dz = b.read(dz.buf);
     a.dz.ld = dz.ld;
     a.w = b.read(b.input(1)).data;
-    a.wt = b.read(wt).data;
+    a.wt = wt ? b.read(wt).data : nullptr;
     a.dx = b.write(dx.buf);
     a.dx.ld = dx.ld;
     b.emit(b.kernels().dense_backward_input, a, {2 * m * kn, e * (m * K + kn + m * N)});

@@ -16,14 +16,13 @@ struct GatherRows {
   const Source* source;  // filled before the plan runs
   Tensor dst;            // (M,features), i32 or the arithmetic's type
   int64_t features;
-  bool labels;           // dst is i32. A number that int32 cannot hold becomes -1, which no op counts as a label.
+  bool labels;  // dst is i32. A number that int32 cannot hold becomes -1, which no op counts as a label.
 };
 
 struct ScatterRows {
   Tensor src;  // (M,features)
   Sink* sink;  // where data is null, nobody asked for this output
   int64_t features;
-  int64_t element_size;  // bytes
 };
 
 struct OneHot {
@@ -32,7 +31,7 @@ struct OneHot {
   int64_t groups;  // vectors in a row
   int64_t codes;   // codes that share a vector
   int64_t tokens;
-  bool count;      // else 0 or 1
+  bool count;  // else 0 or 1
 };
 
 // IEEE half precision to float, without F16C: shifts the bits into place, then corrects the two odd exponents.

@@ -2,7 +2,9 @@
 template <class D>
 struct Convert {
   template <class S>
-  static HL_INLINE D from(S x) { return D(x); }
+  static HL_INLINE D from(S x) {
+    return D(x);
+  }
 };
 // Labels: what int32 cannot hold, NaN included, becomes -1.
 template <>
@@ -13,19 +15,29 @@ struct Convert<int32_t> {
   static HL_INLINE int32_t from(uint64_t x) { return x <= uint64_t(INT32_MAX) ? int32_t(x) : -1; }
   static HL_INLINE int32_t from(uint32_t x) { return x <= uint32_t(INT32_MAX) ? int32_t(x) : -1; }
   template <class S>
-  static HL_INLINE int32_t from(S x) { return x; }
+  static HL_INLINE int32_t from(S x) {
+    return x;
+  }
 };
 
-struct Half { uint16_t bits; };
-struct Bool { uint8_t byte; };
+struct Half {
+  uint16_t bits;
+};
+struct Bool {
+  uint8_t byte;
+};
 template <class S>
-HL_INLINE S as_number(S x) { return x; }
+HL_INLINE S as_number(S x) {
+  return x;
+}
 HL_INLINE float as_number(Half x) { return half_to_float(x.bits); }
 HL_INLINE uint8_t as_number(Bool x) { return x.byte != 0; }
 
 // `S` at any address: NumPy's views and packed records need not be aligned.
 template <class S>
-struct __attribute__((packed, may_alias)) Unaligned { S value; };
+struct __attribute__((packed, may_alias)) Unaligned {
+  S value;
+};
 
 template <class S, class D>
 HL_NOINLINE void convert_run(const char* HL_RESTRICT src, D* HL_RESTRICT dst, int64_t n) noexcept {
@@ -84,11 +96,10 @@ void gather_rows(const GatherRows& a, const RunState& run, Worker w) noexcept {
 template <class T>
 void scatter_rows(const ScatterRows& a, const RunState& run, Worker w) noexcept {
   if (!a.sink->data) return;
-  const int64_t bytes = a.features * a.element_size;
   const Span rows = share(run.rows, w);
   for (int64_t r = rows.begin; r < rows.end; ++r)
-    std::memcpy(a.sink->data + (run.first_row + r) * a.sink->row_bytes, a.src.as<char>() + r * a.src.ld * a.element_size,
-                size_t(bytes));
+    std::memcpy(a.sink->data + (run.first_row + r) * a.sink->row_bytes, row_of<T>(a.src, r),
+                size_t(a.features) * sizeof(T));
 }
 
 template <class T>

@@ -13,12 +13,7 @@ void input_infer(Infer& node) {
   if (dtype != node.dtype() && dtype != DType::i32)
     node.fail(std::string(name_of(node.dtype())) + " or int32", name_of(dtype),
               "Arrays of every other dtype are converted to it while batches are gathered.");
-  Shape shape{kBatch};
-  for (int64_t axis : node.attrs().integers("shape")) {
-    if (axis < 0) node.fail("a shape with every axis known", to_string(node.attrs().integers("shape")));
-    shape.push_back(axis);
-  }
-  node.output({shape, dtype});
+  node.output({batch_shape(node), dtype});
 }
 
 void input_forward(Build& b) {
@@ -34,17 +29,15 @@ void input_forward(Build& b) {
 void output_infer(Infer& node) {
   node.allow({});
   expect_inputs(node, 1, "one input");
-  if (!node.input(0).batched()) node.fail("a batched value", "a variable of shape " + to_string(node.input(0).shape));
+  batched_float(node, 0);
 }
 
 void output_forward(Build& b) {
-  const Spec& x = b.spec(0);
   ScatterRows a{};
   a.src = b.read(b.input(0));
   a.sink = b.sink();
-  a.features = x.features();
-  a.element_size = size_of(x.dtype);
-  b.emit(b.kernels().scatter_rows, a, {0, 2.0 * b.max_rows() * a.features * a.element_size});
+  a.features = b.spec(0).features();
+  b.emit(b.kernels().scatter_rows, a, {0, 2.0 * b.max_rows() * a.features * size_of(b.dtype())});
 }
 
 std::string mode_of(const Attrs& attrs) { return attrs.text("mode", "multi_hot"); }

@@ -191,6 +191,7 @@ HL_INLINE int64_t share_begin(int64_t N, int64_t rows, int i, int count) {
 // first, so that a worker meets the same weights in forward and backward.
 template <class T, class Body>
 HL_INLINE void for_each_rectangle(int64_t N, int64_t rows, Worker w, Body body) {
+  if (N == 0 || rows == 0) return;
   int64_t at = share_begin<T>(N, rows, w.id, w.count);
   const int64_t end = share_begin<T>(N, rows, w.id + 1, w.count);
   while (at < end) {
@@ -257,7 +258,7 @@ HL_INLINE void product_of_few_rows(const Product<T>& p, Span strips, int64_t row
     } else {
       with_tiles<T>(t.columns, [&](auto tiles) { tiles.product[R - 1](t); });
     }
-    finish(row, row + R, column, column + t.columns);
+    finish(row, R, column, t.columns);
     s += wide ? kStrips : 1;
   }
 }
@@ -269,7 +270,8 @@ constexpr int64_t kBlockRows = 8 * kTileRows;
 template <class T, class Finish>
 HL_INLINE void product_of_rectangle(const Product<T>& p, Span strips, Span rows, Finish finish) {
   constexpr int64_t kBlockK = kBlockBytesOfStripRow / (strip_columns<T>() * int64_t(sizeof(T)));
-  const int64_t blocks = rows.end - rows.begin > kTileRows ? ceil_div(p.K, kBlockK + kBlockK / 2) : 1;
+  const bool one_block = rows.end - rows.begin <= kTileRows || p.K == 0;
+  const int64_t blocks = one_block ? 1 : ceil_div(p.K, kBlockK + kBlockK / 2);
   const int64_t row_blocks = ceil_div(rows.end - rows.begin, kBlockRows);
   for (int64_t kb = 0; kb < blocks; ++kb) {
     const Span k = share(p.K, Worker{int(kb), int(blocks)});
@@ -281,7 +283,7 @@ HL_INLINE void product_of_rectangle(const Product<T>& p, Span strips, Span rows,
           for_each_tile(Span{rows.begin + in.begin, rows.begin + in.end}, [&](int64_t row, int count) {
             const ProductTile<T> t = tile_at(p, row, s, k);
             tiles.product[count - 1](t);
-            if (kb == blocks - 1) finish(row, row + count, column, column + t.columns);
+            if (kb == blocks - 1) finish(row, count, column, t.columns);
           });
         });
       }
@@ -289,7 +291,7 @@ HL_INLINE void product_of_rectangle(const Product<T>& p, Span strips, Span rows,
   }
 }
 
-// finish(row_begin, row_end, column_begin, column_end) follows when a tile's sums are complete.
+// finish(row, rows, column, columns) follows when a tile's sums are complete.
 template <class T, class Finish>
 HL_INLINE void product(const Product<T>& p, Worker w, Finish finish) {
   for_each_rectangle<T>(p.N, p.M, w, [&](Span strips, Span rows) {
@@ -378,7 +380,7 @@ HL_INLINE void clear_empty_strips(const Outer<T>& o, Worker w) {
 template <class T>
 HL_INLINE void outer(const Outer<T>& o, Worker w) {
   for_each_rectangle<T>(o.N, o.dw ? o.K : 1, w, [&](Span strips, Span k) {
-    const int64_t blocks = ceil_div(o.M, kOuterRows);
+    const int64_t blocks = o.M > 0 ? ceil_div(o.M, kOuterRows) : 1;
     for (int64_t b = 0; b < blocks; ++b) {
       const Span m = share(o.M, Worker{int(b), int(blocks)});
       for (int64_t s = strips.begin; s < strips.end; ++s) outer_of_strip(o, s, k, m);
@@ -439,7 +441,7 @@ HL_INLINE void product_by_dots(const Product<T>& p, Worker w, Finish finish) {
   for (int64_t i = blocks.begin; i < blocks.end; ++i)
     for (int64_t m = 0; m < p.M; ++m) {
       dots(p.x + m * p.ldx, p.w, i * L, p.N, p.K).store(p.y + m * p.ldy + i * L, p.N - i * L);
-      finish(m, m + 1, i * L, least(p.N, (i + 1) * L));
+      finish(m, 1, i * L, least(L, p.N - i * L));
     }
 }
 

@@ -21,15 +21,15 @@ namespace hl {
 
 // HL_ELEMENT(kind, Functor below), HL_CLASS and HL_SPARSE(kind, row functor in loss_cpu.h): the only list. A sparse
 // loss reads class numbers.
-#define HL_LOSSES(HL_ELEMENT, HL_CLASS, HL_SPARSE)                                      \
-  HL_ELEMENT(mean_squared_error, MeanSquaredError)                                      \
-  HL_ELEMENT(mean_absolute_error, MeanAbsoluteError)                                    \
-  HL_ELEMENT(linear, Linear)                                                            \
-  HL_ELEMENT(binary_crossentropy, BinaryCrossentropy)                                   \
-  HL_ELEMENT(binary_crossentropy_from_logits, BinaryCrossentropyFromLogits)             \
-  HL_CLASS(categorical_crossentropy, CategoricalCrossentropy)                           \
-  HL_CLASS(categorical_crossentropy_from_logits, CategoricalCrossentropyFromLogits)     \
-  HL_SPARSE(sparse_categorical_crossentropy, SparseCrossentropy)                        \
+#define HL_LOSSES(HL_ELEMENT, HL_CLASS, HL_SPARSE)                                  \
+  HL_ELEMENT(mean_squared_error, MeanSquaredError)                                  \
+  HL_ELEMENT(mean_absolute_error, MeanAbsoluteError)                                \
+  HL_ELEMENT(linear, Linear)                                                        \
+  HL_ELEMENT(binary_crossentropy, BinaryCrossentropy)                               \
+  HL_ELEMENT(binary_crossentropy_from_logits, BinaryCrossentropyFromLogits)         \
+  HL_CLASS(categorical_crossentropy, CategoricalCrossentropy)                       \
+  HL_CLASS(categorical_crossentropy_from_logits, CategoricalCrossentropyFromLogits) \
+  HL_SPARSE(sparse_categorical_crossentropy, SparseCrossentropy)                    \
   HL_SPARSE(sparse_categorical_crossentropy_from_logits, SparseCrossentropyFromLogits)
 
 enum class LossKind : int32_t {
@@ -47,10 +47,10 @@ struct LossForward {
   int64_t groups;   // distributions in a sample
   int64_t columns;  // elements of one
   LossKind kind;
-  bool mean;             // gradient divides by the rows of the batch
-  double target_scale;   // y' = y * target_scale + target_shift: label smoothing
+  bool mean;            // gradient divides by the rows of the batch
+  double target_scale;  // y' = y * target_scale + target_shift: label smoothing
   double target_shift;
-  double value_scale;    // from a sample's sum to l_i
+  double value_scale;  // from a sample's sum to l_i
   double loss_weight;
 };
 
@@ -70,7 +70,9 @@ struct ValueSlope {
 
 // clip(p, epsilon, 1 - epsilon), and where p lies outside; NaN stays NaN and counts as inside.
 template <class V>
-HL_INLINE V clip_probability(V p) { return min(V(1 - kLossEpsilon), max(V(kLossEpsilon), p)); }
+HL_INLINE V clip_probability(V p) {
+  return min(V(1 - kLossEpsilon), max(V(kLossEpsilon), p));
+}
 template <class V>
 HL_INLINE V zero_if_clipped(V p, V slope) {
   return select((p < V(kLossEpsilon)) | (p > V(1 - kLossEpsilon)), V(0), slope);
@@ -96,7 +98,9 @@ struct MeanAbsoluteError {
 struct Linear {
   static constexpr bool kMean = false;
   template <class V>
-  static HL_INLINE ValueSlope<V> of(V p, V y) { return {p * y, y}; }
+  static HL_INLINE ValueSlope<V> of(V p, V y) {
+    return {p * y, y};
+  }
 };
 struct BinaryCrossentropy {
   static constexpr bool kMean = true;

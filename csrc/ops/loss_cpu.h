@@ -1,5 +1,7 @@
 template <class T>
-HL_INLINE T log1p_of(T x) { return log1p(Vec<T>(x)).v[0]; }
+HL_INLINE T log1p_of(T x) {
+  return log1p(Vec<T>(x)).v[0];
+}
 
 template <class T>
 HL_INLINE T sum_of(const T* x, int64_t n) {
@@ -12,7 +14,10 @@ template <class T>
 HL_INLINE T largest_of(const T* x, int64_t n) {
   using V = Vec<T>;
   V most(-std::numeric_limits<T>::infinity());
-  for_each_vector<T>(n, [&](int64_t i, auto lanes) { most = max(fill_lanes(load_lanes(x + i, lanes), most, lanes), most); });
+  for_each_vector<T>(n, [&](int64_t i, auto lanes) {
+    const V here = fill_lanes(load_lanes(x + i, lanes), most, lanes);
+    most = max(here, most);  // this order passes over NaN
+  });
   return max_of(most);
 }
 
@@ -36,10 +41,11 @@ struct Targets {
   const T* y;
   Vec<T> scale, shift;
 
-  HL_INLINE Targets(const LossForward& a, const T* row)
-      : y(row), scale(T(a.target_scale)), shift(T(a.target_shift)) {}
+  HL_INLINE Targets(const LossForward& a, const T* row) : y(row), scale(T(a.target_scale)), shift(T(a.target_shift)) {}
   template <class Lanes>
-  HL_INLINE Vec<T> load(int64_t i, Lanes lanes) const { return fma(load_lanes(y + i, lanes), scale, shift); }
+  HL_INLINE Vec<T> load(int64_t i, Lanes lanes) const {
+    return fma(load_lanes(y + i, lanes), scale, shift);
+  }
 };
 
 // One sample of an element-wise loss: its sum, and the gradient where `dp` is not null.
@@ -153,9 +159,8 @@ struct SparseCrossentropyFromLogits {
     const T others = sum(total), s = others + sum(own);
     if (dz) {
       const V factor(scale / s);
-      for_each_vector<T>(C, [&](int64_t i, auto lanes) {
-        store_lanes(dz + i, load_lanes(dz + i, lanes) * factor, lanes);
-      });
+      for_each_vector<T>(
+          C, [&](int64_t i, auto lanes) { store_lanes(dz + i, load_lanes(dz + i, lanes) * factor, lanes); });
       dz[j] = -others * factor.v[0];
     }
     return drop + log1p_of(drop == 0 ? others : s - 1);
@@ -199,9 +204,12 @@ HL_NOINLINE void class_loss(const LossForward& a, const RunState& run, Worker w)
 template <class T>
 void loss_forward(const LossForward& a, const RunState& run, Worker w) noexcept {
   switch (a.kind) {
-#define HL_ELEMENT(name, Functor) case LossKind::name: return element_loss<T, Functor>(a, run, w);
-#define HL_CLASS(name, Functor) case LossKind::name: return class_loss<T, Functor, T>(a, run, w);
-#define HL_SPARSE(name, Functor) case LossKind::name: return class_loss<T, Functor, int32_t>(a, run, w);
+#define HL_ELEMENT(name, Functor) \
+  case LossKind::name: return element_loss<T, Functor>(a, run, w);
+#define HL_CLASS(name, Functor) \
+  case LossKind::name: return class_loss<T, Functor, T>(a, run, w);
+#define HL_SPARSE(name, Functor) \
+  case LossKind::name: return class_loss<T, Functor, int32_t>(a, run, w);
     HL_LOSSES(HL_ELEMENT, HL_CLASS, HL_SPARSE)
 #undef HL_ELEMENT
 #undef HL_CLASS

@@ -37,7 +37,9 @@ const Known& loss_of(const Attrs& attrs) {
   return *find(attrs.text("kind") + (attrs.flag("from_logits", false) ? kFromLogits : ""));
 }
 
-bool is_smoothed(const std::string& kind) { return kind == "binary_crossentropy" || kind == "categorical_crossentropy"; }
+bool is_smoothed(const std::string& kind) {
+  return kind == "binary_crossentropy" || kind == "categorical_crossentropy";
+}
 
 bool is_mean(const Attrs& attrs) { return attrs.text("reduction", "sum_over_batch_size") == "sum_over_batch_size"; }
 

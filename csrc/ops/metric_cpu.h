@@ -41,8 +41,10 @@ HL_NOINLINE void metric_rows(const MetricUpdate& a, const RunState& run, Worker 
 template <class T>
 void metric_update(const MetricUpdate& a, const RunState& run, Worker w) noexcept {
   switch (a.kind) {
-#define HL_METRIC(name, Functor) case MetricKind::name: return metric_rows<T, Functor, T>(a, run, w);
-#define HL_SPARSE(name, Functor) case MetricKind::name: return metric_rows<T, Functor, int32_t>(a, run, w);
+#define HL_METRIC(name, Functor) \
+  case MetricKind::name: return metric_rows<T, Functor, T>(a, run, w);
+#define HL_SPARSE(name, Functor) \
+  case MetricKind::name: return metric_rows<T, Functor, int32_t>(a, run, w);
     HL_METRICS(HL_METRIC, HL_SPARSE)
 #undef HL_METRIC
 #undef HL_SPARSE

@@ -19,8 +19,8 @@
 namespace hl {
 
 // HL_OPTIMIZER(name, Functor, slots, what its description may hold): the only list.
-#define HL_OPTIMIZERS(HL_OPTIMIZER)                \
-  HL_OPTIMIZER(sgd, Sgd, 0, "kind")                \
+#define HL_OPTIMIZERS(HL_OPTIMIZER)                       \
+  HL_OPTIMIZER(sgd, Sgd, 0, "kind")                       \
   HL_OPTIMIZER(momentum, Momentum, 1, "kind", "momentum") \
   HL_OPTIMIZER(nesterov, Nesterov, 1, "kind", "momentum") \
   HL_OPTIMIZER(adam, Adam, 2, "kind", "beta_1", "beta_2", "epsilon")

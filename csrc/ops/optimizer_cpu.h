@@ -32,11 +32,11 @@ HL_INLINE void update_range(const Rule& rule, const OptimizerRange& range, Worke
 template <class T>
 void optimizer_update(const OptimizerUpdate& a, const RunState& run, Worker worker) noexcept {
   switch (a.optimizer.kind) {
-#define HL_OPTIMIZER(name, Functor, slots, ...)                                                                     \
-  case OptimizerKind::name: {                                                                                       \
-    const Functor<Vec<T>> rule(a.optimizer, run.learning_rate, run.step + 1);                                       \
-    for (int64_t r = 0; r < a.count; ++r) update_range<T, slots>(rule, a.ranges[r], worker);                        \
-    break;                                                                                                          \
+#define HL_OPTIMIZER(name, Functor, slots, ...)                                              \
+  case OptimizerKind::name: {                                                                \
+    const Functor<Vec<T>> rule(a.optimizer, run.learning_rate, run.step + 1);                \
+    for (int64_t r = 0; r < a.count; ++r) update_range<T, slots>(rule, a.ranges[r], worker); \
+    break;                                                                                   \
   }
     HL_OPTIMIZERS(HL_OPTIMIZER)
 #undef HL_OPTIMIZER

@@ -12,7 +12,7 @@ namespace {
 // Every number a rule may have: Keras's default, and where it must lie.
 struct HyperParameter {
   const char* name;
-  double Optimizer::*field;
+  double Optimizer::* field;
   double fallback;
   double most;
   bool closed;  // `most` itself is allowed
@@ -51,8 +51,10 @@ double value_of(const HyperParameter& p, const Attrs& spec) {
   const double value = spec.number(p.name, p.fallback);
   if (value >= 0 && (value < p.most || (p.closed && value == p.most))) return value;
   throw ValueError(std::string("[optimizer] expected ") + p.name + " to be " +
-                   (p.most > 1 ? "finite and at least 0" : p.closed ? "in [0, 1]" : "in [0, 1)") + ", received " +
-                   std::to_string(value) + ".");
+                   (p.most > 1 ? "finite and at least 0"
+                    : p.closed ? "in [0, 1]"
+                               : "in [0, 1)") +
+                   ", received " + std::to_string(value) + ".");
 }
 
 // Updates come after the backward pass, from the trainer; a graph holds none.

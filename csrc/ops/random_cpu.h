@@ -12,7 +12,7 @@ HL_INLINE void standard_block(RandomKind kind, const uint32_t* words, double* HL
     for (int i = 0; i < kRandomBlock; ++i) x[i] = double(words[i]) * kUnit;
     return;
   }
-  constexpr double kPhiMinus2 = 0.022750131948179209;
+  constexpr double kPhiMinus2 = 0.0227501319481792072;
   const bool truncated = kind == RandomKind::truncated_normal;
   const double low = truncated ? kPhiMinus2 : 0, scale = (1 - 2 * low) * kUnit;
   double p[kRandomBlock];

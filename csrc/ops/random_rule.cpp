@@ -19,12 +19,7 @@ void infer(Infer& node) {
   const int64_t stream = node.attrs().integer("stream");
   if (stream < 0 || stream >= kMostStreams)
     node.fail("stream from 0 to " + std::to_string(kMostStreams - 1), std::to_string(stream));
-  Shape shape{kBatch};
-  for (int64_t axis : node.attrs().integers("shape")) {
-    if (axis < 0) node.fail("a shape with every axis known", to_string(node.attrs().integers("shape")));
-    shape.push_back(axis);
-  }
-  node.output({shape, node.dtype()});
+  node.output({batch_shape(node), node.dtype()});
 }
 
 void forward(Build& b) {

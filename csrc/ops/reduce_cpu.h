@@ -79,10 +79,10 @@ void reduce_backward(const ReduceBackward& a, const RunState& run, Worker w) noe
     for_each_piece(run.rows * a.outer, a.inner, kPiece, w, [&](int64_t unit, int64_t begin, int64_t end) {
       const int64_t row = unit / a.outer, o = unit % a.outer;
       const int64_t wide = o * a.size * a.inner + begin, narrow = o * a.inner + begin;
-      const T* x = kPicks ? row_of<T>(a.x, row) + wide : nullptr;
-      const T* y = kPicks ? row_of<T>(a.y, row) + narrow : nullptr;
       const T* dy = row_of<T>(a.dy, row) + narrow;
       T* dx = row_of<T>(a.dx, row) + wide;
+      const T* x = kPicks ? row_of<T>(a.x, row) + wide : dx;  // else not read
+      const T* y = kPicks ? row_of<T>(a.y, row) + narrow : dy;
       if (a.inner == 1) return spread_run<kPicks>(x, y, *dy * scale, dx, a.size);
       for_each_vector<T>(end - begin, [&](int64_t j, auto lanes) {
         const V g = load_lanes(dy + j, lanes) * V(scale);

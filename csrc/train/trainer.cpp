@@ -31,12 +31,14 @@ struct Slice {
   int64_t done = 0;
 };
 
-RunState state_of(const Job& job, int64_t batch) {
+// Steps are those of the optimizer: the batches of a plan without one share a step, and so the random numbers of a
+// call do not depend on how it is cut into batches.
+RunState state_of(const Plan& plan, const Job& job, int64_t batch) {
   RunState state;
   state.first_row = batch * job.batch_size;
   state.rows = std::min(job.batch_size, job.n_rows - state.first_row);
   state.index = job.index ? job.index + state.first_row : nullptr;
-  state.step = job.step + (batch - job.first_batch);
+  state.step = job.step + (plan.has_optimizer() ? batch - job.first_batch : 0);
   state.seed = job.seed;
   state.learning_rate = job.rates ? job.rates[batch - job.first_batch] : 0;
   return state;
@@ -47,7 +49,7 @@ void run_slice(void* context, Worker worker) noexcept {
   const Job& job = *slice.job;
   const int64_t last = job.first_batch + job.n_batches - 1;
   for (int64_t batch = job.first_batch; batch <= last; ++batch) {
-    slice.plan->run(state_of(job, batch), worker, *slice.barrier);
+    slice.plan->run(state_of(*slice.plan, job, batch), worker, *slice.barrier);
     if (worker.id == 0) {
       slice.done = batch - job.first_batch + 1;
       if (now() > slice.deadline) slice.stop_after.store(batch, std::memory_order_relaxed);
@@ -134,7 +136,7 @@ std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats)
   std::lock_guard<std::shared_mutex> alone(state_);
   std::lock_guard<std::mutex> one_thread_a_plan(plan.mutex());
   bind(plan, job);
-  return plan.time_steps(state_of(job, job.first_batch), repeats);
+  return plan.time_steps(state_of(plan, job, job.first_batch), repeats);
 }
 
 int64_t Trainer::run(Plan& plan, const Job& job) {
@@ -152,7 +154,7 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
   if (config().check) {
     FlushToZero scope;
     for (int64_t b = 0; b < job.n_batches; ++b) {
-      const std::string layer = plan.run_checked(state_of(job, job.first_batch + b));
+      const std::string layer = plan.run_checked(state_of(plan, job, job.first_batch + b));
       if (!layer.empty())
         throw ValueError("[check] layer '" + layer + "' made a NaN or an infinity at step " +
                          std::to_string(job.step + b) + ".");

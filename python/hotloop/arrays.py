@@ -10,13 +10,13 @@ import numpy as np
 from . import _core
 from .tensor import Symbolic
 
-_READABLE = frozenset(np.dtype(code) for code in "e f d b h i q B H I Q ?".split())  # in native byte order
+_READABLE = frozenset(map(np.dtype, "efdbhiqBHIQ?"))  # in native byte order
 _CHECK_BYTES = 64 << 20  # looked at between two chances for Ctrl-C
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def as_numbers(value: Any, where: str, what: str) -> np.ndarray:
-    """An array of real numbers, without a copy where that is possible.
+    """An array of real numbers, without a copy where that is possible; `readable` makes one that the engine reads.
 
     Parameters
     ----------
@@ -34,14 +34,7 @@ def as_numbers(value: Any, where: str, what: str) -> np.ndarray:
     if type(value) is np.ndarray and value.dtype in _READABLE:
         return value
     array = _as_array(value, where, what)
-    kind = array.dtype.kind
-    if kind not in "fiub":
-        array = _objects_to_numbers(value, array, where, what)
-    if array.dtype in _READABLE:
-        return array
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    return array if array.dtype in _READABLE else array.astype(np.float64)  # long double
+    return array if array.dtype.kind in "fiub" else _objects_to_numbers(value, array, where, what)
 
 
 def as_strings(value: Any, where: str, what: str) -> np.ndarray:
@@ -66,11 +59,12 @@ def _as_array(value: Any, where: str, what: str) -> np.ndarray:
             array = np.asarray(value)
         else:
             array = np.from_dlpack(value)
-    except (ValueError, BufferError) as error:
+    except (ValueError, TypeError, RuntimeError, BufferError) as error:
         if isinstance(value, (list, tuple)):
             raise ValueError(f"[{where}] expected rows of one length in {what}, received a ragged list.") from None
+        reason = str(error).rstrip(".")
         raise ValueError(
-            f"[{where}] expected {what} in this machine's memory, received {type(value).__name__}: {error}."
+            f"[{where}] expected {what} in this machine's memory, received {type(value).__name__}: {reason}."
         ) from None
     if array.dtype.kind == "O" and array.ndim == 0:
         dense = " Use its toarray()." if hasattr(value, "toarray") else ""
@@ -102,13 +96,21 @@ def _objects_to_numbers(value: Any, array: np.ndarray, where: str, what: str) ->
 
 
 def is_readable(array: np.ndarray) -> bool:
-    """Whether the engine reads it where it lies: every row contiguous in C order."""
+    """Whether the engine reads it where it lies: a known dtype, and every row contiguous in C order."""
+    if array.dtype not in _READABLE and array.dtype.kind in "fiub":
+        return False
     return array.flags.c_contiguous or (len(array) > 0 and array[0].flags.c_contiguous)
 
 
 def readable(array: np.ndarray) -> np.ndarray:
-    """The array, or a copy with contiguous rows."""
-    return array if is_readable(array) else np.ascontiguousarray(array)
+    """The array, or a copy that the engine reads."""
+    if is_readable(array):
+        return array
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype not in _READABLE and array.dtype.kind == "f":
+        array = array.astype(np.float64)  # long double
+    return np.ascontiguousarray(array)
 
 
 def check_finite(array: np.ndarray, dtype: str, where: str, what: str, original: Any = None) -> None:
@@ -117,7 +119,6 @@ def check_finite(array: np.ndarray, dtype: str, where: str, what: str, original:
     Parameters
     ----------
     array : ndarray
-        Readable.
     dtype : str
         What the values become.
     where, what : str
@@ -128,7 +129,7 @@ def check_finite(array: np.ndarray, dtype: str, where: str, what: str, original:
         return
     rows = max(1, _CHECK_BYTES // max(1, array.nbytes // len(array)))
     for start in range(0, len(array), rows):
-        part = array[start : start + rows]
+        part = readable(array[start : start + rows])
         bad = _core.check_finite(part)
         if bad >= 0:
             raise ValueError(_not_finite(array, start + bad, where, what, original))

@@ -230,10 +230,17 @@ def _predict_numbers(model_file: str, frame: pd.DataFrame) -> dict[str, Any]:
 
 def _info(options: argparse.Namespace) -> None:
     from . import __version__, _core
+    from .datasets.cache import folder
 
-    print(f"hotloop {__version__}")
-    print(f"kernels available: {', '.join(_core.rows())}")
-    print(f"kernels chosen:    {_core.row('float32')} (float32), {_core.row('float64')} (float64)")
-    print(f"threads:           {_core.threads()}")
-    for name, value in _core.build_info().items():
-        print(f"{name + ':':<18} {value}")
+    rows = _core.rows()
+    lines = {
+        "kernels available": ", ".join(rows),
+        "kernels chosen": f"{_core.row('float32')} (float32), {_core.row('float64')} (float64)",
+        "CUDA": ", ".join(row for row in rows if row.startswith("cuda")) or "not in this build",
+        "threads": _core.threads(),
+        **_core.build_info(),
+        "data sets": folder(),
+    }
+    for name, value in {"hotloop": __version__, **lines}.items():
+        if name != "version":
+            print(f"{name:<18} {value}")

@@ -50,7 +50,10 @@ def weight_columns(weights: Any, names: Sequence[str], n: int, dtype: str, where
     if weights is None:
         return {}
     several = isinstance(weights, (list, tuple, dict)) and len(names) > 1 and not _is_flat(weights)
-    parts = _parts(weights, names, where, None, "sample_weight", True) if several else [_only(weights, where)] * len(names)
+    if several:
+        parts = _parts(weights, names, where, None, "sample_weight", True)
+    else:
+        parts = [_only(weights, where)] * len(names)
     result = {}
     for i, part in enumerate(parts):
         if part is None:
@@ -73,7 +76,9 @@ def class_weight_column(class_weight: Any, columns: Columns, n_outputs: int, whe
             "Pass sample_weight instead."
         )
     if not isinstance(class_weight, dict) or not all(isinstance(k, (int, np.integer)) for k in class_weight):
-        raise ValueError(f"[{where}] expected class_weight as a dict of class number to weight, received {class_weight!r}.")
+        raise ValueError(
+            f"[{where}] expected class_weight as a dict of class number to weight, received {class_weight!r}."
+        )
     y = columns.get(("y", 0))
     if y is None:
         raise ValueError(f"[{where}] expected y next to class_weight, received none.")
@@ -118,7 +123,7 @@ def _input(part: Any, tensor: KerasTensor | None, dtype: str, where: str, what: 
         raise ValueError(
             f"[{where}] expected {what} of shape {tensor.shape}, received {array.shape}.{_shape_hint(array, shape)}"
         )
-    return readable(fitted)
+    return fitted
 
 
 def _shape_hint(array: np.ndarray, shape: tuple[int, ...]) -> str:
@@ -133,7 +138,8 @@ def _numbers(part: Any, dtype: str, where: str, what: str) -> np.ndarray:
     array = as_numbers(part, where, what)
     if array.ndim == 0:
         raise ValueError(f"[{where}] expected {what} to be an array of samples, received a single number.")
-    array = readable(array)
+    if not isinstance(array, np.memmap):  # that one is copied in parts, if it must be
+        array = readable(array)
     check_finite(array, dtype, where, what, part)
     return array
 
@@ -173,7 +179,7 @@ def _parts(
                 f"[{where}] expected {what} for {', '.join(names)}, received {unknown[0]!r}."
                 f"{suggestion(unknown[0], names)}"
             )
-        return [value[name] if name in value else None for name in names]
+        return [value.get(name) for name in names]  # dicts and frames alike
     if len(names) == 1:
         rank = ranks[0] if ranks else 0
         if isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0]) and (
@@ -184,8 +190,8 @@ def _parts(
     if not isinstance(value, (list, tuple)) or len(value) != len(names):
         received = f"{len(value)} items" if isinstance(value, (list, tuple)) else type(value).__name__
         raise ValueError(
-            f"[{where}] expected {what} as a list of {len(names)} arrays ({', '.join(names)}) or a dict by these names, "
-            f"received {received}."
+            f"[{where}] expected {what} as a list of {len(names)} arrays ({', '.join(names)}) or a dict by these "
+            f"names, received {received}."
         )
     return list(value)
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .arrays import is_arrays
+from .arrays import is_arrays, is_readable
 from .columns import rows_in
 from .program import Columns, Program
+
+_PART_ROWS = 4096  # of a data set that has to be copied
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,7 @@ class ArraySource:
         self._next = 0  # batch of the present pass
         self._index: np.ndarray | None = None
         self._bound: tuple[Program, Any] | None = None
+        self._in_parts = not all(is_readable(array) for array in columns.values())
 
     def has_more(self) -> bool:
         """Whether another epoch can begin."""
@@ -83,7 +86,10 @@ class ArraySource:
     def prepare(self, program: Program, where: str) -> Any:
         """Check the columns against the program, before anything runs; once, as long as it is the same program."""
         if self._bound is None or self._bound[0] is not program:
-            self._bound = (program, program.bind(self.columns, where))
+            if self._in_parts:
+                for start in range(0, self.n, _PART_ROWS):
+                    program.bind(self._rows(slice(start, start + _PART_ROWS)), where)
+            self._bound = (program, None if self._in_parts else program.bind(self.columns, where))
         return self._bound[1]
 
     def chunks(self, program: Program, where: str, limit: int | None = None) -> Iterator[Chunk]:
@@ -98,9 +104,25 @@ class ArraySource:
             count = min(left, steps - self._next)
             first, self._next = self._next, (self._next + count) % steps
             left -= count
-            yield Chunk(dataset, first, count, self.batch_size, self.n, self._index)
+            chunk = Chunk(dataset, first, count, self.batch_size, self.n, self._index)
+            if self._in_parts:
+                yield from self._parts(chunk, program, where)
+            else:
+                yield chunk
         if limit is not None and limit > steps:
             warn_exhausted(limit, steps)
+
+    def _parts(self, chunk: Chunk, program: Program, where: str) -> Iterator[Chunk]:
+        """The chunk of a memory map in another layout or byte order, copied some batches at a time."""
+        each = max(1, _PART_ROWS // self.batch_size)
+        for batch in range(chunk.first, chunk.first + chunk.count, each):
+            batches = min(each, chunk.first + chunk.count - batch)
+            begin, end = batch * self.batch_size, min((batch + batches) * self.batch_size, self.n)
+            rows = self._rows(slice(begin, end) if chunk.index is None else chunk.index[begin:end])
+            yield Chunk(program.bind(rows, where), 0, batches, self.batch_size, end - begin)
+
+    def _rows(self, rows: Any) -> Columns:
+        return {key: array[rows] for key, array in self.columns.items()}
 
     def _order(self) -> np.ndarray | None:
         if not self.shuffle:
@@ -191,14 +213,14 @@ class StreamSource:
         return self._items
 
     def _pass(self) -> Iterator[Any]:
-        order = range(self.steps or 0)
+        order: Any = range(self.steps or 0)
         self.passes += 1
         if not self.indexed:
             yield from self.source
             return
         _call_if_there(self.source, "on_epoch_begin")
         if self.shuffle:
-            order = _core.permutation(self.steps, self.seed, self.passes - 1).tolist()
+            order = _core.permutation(len(order), self.seed, self.passes - 1).tolist()
         for i in order:
             yield self.source[i]
         _call_if_there(self.source, "on_epoch_end")
@@ -259,5 +281,3 @@ def _call_if_there(source: Any, method: str) -> None:
     function = getattr(source, method, None)
     if callable(function):
         function()
-
-

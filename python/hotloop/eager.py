@@ -51,7 +51,9 @@ def call_on_arrays(layer: Layer, args: tuple, kwargs: dict[str, Any], training: 
         rows = ", ".join(str(len(slot.array)) for slot in slots)
         raise ValueError(f"[{where}] expected arrays with one number of rows, at least 1, received {rows}.")
     if not layer.built:
-        symbols = map_structure(lambda s: KerasTensor((None, *s.shape), s.dtype) if isinstance(s, _Slot) else s, arguments)
+        symbols = map_structure(
+            lambda s: KerasTensor((None, *s.shape), s.dtype) if isinstance(s, _Slot) else s, arguments
+        )
         infer_outputs(layer, symbols[0], symbols[1], layer._compute_dtype)
     engine = engine_of(layer)
 

@@ -15,6 +15,7 @@ from .variable import Variable
 
 _PROGRAMS = 12  # kept; the one unused for longest goes first
 FORWARD_ROWS = 256  # rows of a batch where results do not depend on it
+_moving = threading.Lock()  # held while variables change their home
 
 
 class Engine:
@@ -52,7 +53,7 @@ class Engine:
         """Bring home all variables that another engine has used since."""
         if self._owns_all:
             return
-        with self._lock:
+        with _moving:
             for i, variable in enumerate(self.variables):
                 home = variable._home
                 if home is self:

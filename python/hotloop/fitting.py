@@ -1,29 +1,26 @@
-"""The loops of fit, evaluate and predict over whole data sets. Epochs run here, batches in the engine."""
+"""The loops of fit and evaluate over whole data sets. Epochs run here, batches in the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .callbacks import CallbackList
 from .columns import rows_in
 from .compiled import Resolved
 from .data import ArraySource, StreamSource, batch_size_of, is_stream, positive, split, unpack, warn_exhausted
-from .engine import FORWARD_ROWS
 from .passes import Pass, warn_not_finite
 from .program import Columns, Program
 from .progress import resolve_verbose
 
 if TYPE_CHECKING:
-    from .model import Model
+    from .training import Training
 
 Source = ArraySource | StreamSource
 
 
 def fit_data(
-    model: Model,
+    model: Training,
     x: Any,
     y: Any,
     batch_size: Any,
@@ -51,8 +48,8 @@ def fit_data(
     validates = _validates(validation_freq)
     if shuffle not in (True, False, "batch"):
         raise ValueError(f"[fit] expected shuffle to be True, False or 'batch', received {shuffle!r}.")
-    if not 0 <= validation_split < 1:
-        raise ValueError(f"[fit] expected validation_split in [0, 1), received {validation_split}.")
+    if not isinstance(validation_split, (int, float)) or not 0 <= validation_split < 1:
+        raise ValueError(f"[fit] expected validation_split in [0, 1), received {validation_split!r}.")
 
     held_out: Columns | None = None
     if is_stream(x):
@@ -71,7 +68,7 @@ def fit_data(
         size = batch_size_of(validation_batch_size or batch_size, 0, None, "fit", "validation_batch_size")
         validation = _validation_source(model, validation_data, held_out, size)
 
-    resolved, program = _prepare(model, source, "train", "fit")
+    _prepare(model, source, "train", "fit")
     if validation is not None:
         _prepare(model, validation, "test", "fit")
     model._get_engine().use_optimizer(compiled.optimizer)
@@ -96,7 +93,9 @@ class _Training:
     validation_steps: int | None
     validates: Callable[[int], bool]
 
-    def __init__(self, model: Model, source: Source, steps: int | None, callbacks: CallbackList, verbose: int) -> None:
+    def __init__(
+        self, model: Training, source: Source, steps: int | None, callbacks: CallbackList, verbose: int
+    ) -> None:
         self.model, self.source, self.steps = model, source, steps
         self.callbacks, self.verbose = callbacks, verbose
         self.warned = False
@@ -177,7 +176,7 @@ class _Batches:
 
 
 def evaluate_data(
-    model: Model, x: Any, y: Any, batch_size: Any, verbose: Any, sample_weight: Any, steps: Any, callbacks: Any
+    model: Training, x: Any, y: Any, batch_size: Any, verbose: Any, sample_weight: Any, steps: Any, callbacks: Any
 ) -> tuple[Resolved, dict[str, Any]]:
     """`Model.evaluate`: the terms and their values."""
     model._require("evaluate")
@@ -199,7 +198,7 @@ def evaluate_data(
 
 
 def run_test(
-    model: Model, source: Source, steps: int | None, callbacks: CallbackList, where: str, verbose: int = 0
+    model: Training, source: Source, steps: int | None, callbacks: CallbackList, where: str, verbose: int = 0
 ) -> tuple[Resolved, dict[str, Any]]:
     """Evaluate on a source, always from its beginning."""
     source.rewind()
@@ -219,74 +218,7 @@ def run_test(
     return resolved, logs
 
 
-def predict_columns(
-    model: Model, columns: Columns, batch_size: Any, verbose: Any, steps: Any, callbacks: Any
-) -> list[np.ndarray]:
-    """`Model.predict` on arrays."""
-    verbose = resolve_verbose(verbose)
-    n = rows_in(columns)
-    size = batch_size_of(batch_size, n, None, "predict")
-    if steps is not None:
-        n = min(n, size * positive(steps, "predict", "steps"))
-        columns = {key: array[:n] for key, array in columns.items()}
-    engine, program = model._get_engine(), model._program("predict")
-    if not callbacks and verbose == 0 and not program.draws:
-        return engine.forward(program, columns, n, "predict", rows=max(size, FORWARD_ROWS))
-    if not isinstance(callbacks, CallbackList):
-        callbacks = CallbackList(
-            callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=-(-n // size)
-        )
-    hooked = callbacks.overrides_predict_batch_hooks
-    model.stop_predicting = False
-    callbacks.on_predict_begin()
-    pieces, stride = [], size if hooked else max(size, FORWARD_ROWS)
-    for start in range(0, n, stride):
-        if hooked:
-            callbacks.on_predict_batch_begin(start // size)
-        part = {key: array[start : start + stride] for key, array in columns.items()}
-        seed, step = model._draw(1) if program.draws else (0, 0)
-        pieces.append(engine.forward(program, part, rows_in(part), "predict", step, seed, stride))
-        last = (start + rows_in(part) - 1) // size
-        if hooked:
-            callbacks.on_predict_batch_end(last, {"outputs": pieces[-1][0] if len(pieces[-1]) == 1 else pieces[-1]})
-        callbacks.show_progress(last)
-        if model.stop_predicting:
-            break
-    callbacks.on_predict_end()
-    return _joined(pieces)
-
-
-def predict_stream(model: Model, x: Any, verbose: Any, steps: Any, callbacks: Any) -> list[np.ndarray]:
-    """`Model.predict` on batches that are made one by one."""
-    verbose = resolve_verbose(verbose)
-    source = StreamSource(x, lambda item: model._columns(unpack(item)[0], where="predict"))
-    source.peek()
-    engine, program = model._get_engine(), model._program("predict")
-    total = source.steps if steps is None else positive(steps, "predict", "steps")
-    callbacks = CallbackList(
-        callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=total
-    )  # fmt: skip
-    model.stop_predicting = False
-    callbacks.on_predict_begin()
-    pieces: list[list[np.ndarray]] = []
-    for columns in source.batches(steps):
-        callbacks.on_predict_batch_begin(len(pieces))
-        seed, step = model._draw(1) if program.draws else (0, 0)
-        n = rows_in(columns)
-        pieces.append(engine.forward(program, columns, n, "predict", step, seed, n))
-        callbacks.on_predict_batch_end(len(pieces) - 1, {"outputs": pieces[-1][0]})
-        callbacks.show_progress(len(pieces) - 1)
-        if model.stop_predicting:
-            break
-    callbacks.on_predict_end()
-    return _joined(pieces)
-
-
-def _joined(pieces: list[list[np.ndarray]]) -> list[np.ndarray]:
-    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
-
-
-def _prepare(model: Model, source: Source, mode: str, where: str) -> tuple[Resolved, Program]:
+def _prepare(model: Training, source: Source, mode: str, where: str) -> tuple[Resolved, Program]:
     """The terms and the program for a source; its data is checked against them before anything runs."""
     columns = source.columns if isinstance(source, ArraySource) else source.peek()
     resolved = model._resolve(columns, where)
@@ -296,7 +228,14 @@ def _prepare(model: Model, source: Source, mode: str, where: str) -> tuple[Resol
 
 
 def _stream(
-    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any, share: float, shuffle: Any, where: str = "fit"
+    model: Training,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    share: float,
+    shuffle: Any,
+    where: str = "fit",
 ) -> StreamSource:
     for name, value in (("y", y), ("sample_weight", sample_weight), ("class_weight", class_weight)):
         if value is not None:
@@ -305,13 +244,15 @@ def _stream(
                 "Let it make (x, y) or (x, y, sample_weight)."
             )
     if share:
-        raise ValueError(f"[{where}] expected arrays for validation_split, received {type(x).__name__}. Use validation_data.")
+        raise ValueError(
+            f"[{where}] expected arrays for validation_split, received {type(x).__name__}. Use validation_data."
+        )
     return StreamSource(
         x, lambda item: model._columns(*unpack(item), where=where), bool(shuffle), model._seed_now(), model._passes
     )
 
 
-def _validation_source(model: Model, data: Any, held_out: Columns | None, batch_size: int) -> Source:
+def _validation_source(model: Training, data: Any, held_out: Columns | None, batch_size: int) -> Source:
     if data is None:
         assert held_out is not None
         return ArraySource(held_out, batch_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .layers.layer import Layer
 from .model import Model
 from .naming import auto_name
 from .tensor import KerasTensor, Node, OpCall, Operation
@@ -35,8 +36,9 @@ class Functional(Model):
         inputs, outputs = _with_own_inputs(inputs, outputs)
         self._inputs, self._outputs = inputs, outputs
         self._order = _nodes_in_order(flatten(inputs), flatten(outputs))
-        self._operations = _operations_by_depth(flatten(inputs), self._order)
-        self._layers = [op for op in self._operations if not isinstance(op, OpCall)]
+        self._operations = _operations_by_depth(flatten(outputs), self._order)
+        self._operations = _operations_by_depth(flatten(outputs), self._order)
+        self._layers = [operation for operation in self._operations if isinstance(operation, Layer)]
         names: dict[str, Any] = {}
         for layer in self._layers:
             if names.setdefault(layer.name, layer) is not layer:
@@ -66,7 +68,9 @@ class Functional(Model):
         if isinstance(inputs, dict):
             missing = [t.name for t in symbols if t.name not in inputs]
             if missing:
-                raise ValueError(f"[Model '{self.name}'] expected inputs {[t.name for t in symbols]}, missing {missing}.")
+                raise ValueError(
+                    f"[Model '{self.name}'] expected inputs {[t.name for t in symbols]}, missing {missing}."
+                )
             return [inputs[t.name] for t in symbols]
         leaves = flatten(inputs)
         if len(leaves) != len(symbols):
@@ -74,7 +78,8 @@ class Functional(Model):
         for leaf, symbol in zip(leaves, symbols, strict=True):
             if isinstance(leaf, (Traced, KerasTensor)) and tuple(leaf.shape[1:]) != symbol.shape[1:]:
                 raise ValueError(
-                    f"[Model '{self.name}'] expected input '{symbol.name}' of shape {symbol.shape}, received {leaf.shape}."
+                    f"[Model '{self.name}'] expected input '{symbol.name}' of shape {symbol.shape}, "
+                    f"received {leaf.shape}."
                 )
         return leaves
 
@@ -134,8 +139,8 @@ class Functional(Model):
 
         for node in config["nodes"]:
             operation = operations[node["layer"]]
-            args = [resolve(value) for value in node["args"]]
-            results.append(flatten(operation.nodes[0].result if not args else _apply(operation, args, resolve(node["kwargs"]))))
+            args, kwargs = [resolve(value) for value in node["args"]], resolve(node["kwargs"])
+            results.append(flatten(_apply(operation, args, kwargs) if args else operation.nodes[0].result))
         model = cls(resolve(config["inputs"]), resolve(config["outputs"]), name=config["name"])
         model._trainable = config.get("trainable", True)  # that of each layer is in its own configuration
         return model
@@ -234,8 +239,11 @@ def _nodes_in_order(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> li
     return order
 
 
-def _operations_by_depth(inputs: list[KerasTensor], order: list[Node]) -> list[Operation]:
-    """Keras's order of layers: by distance from the outputs, then by when they are met walking back from them."""
+def _operations_by_depth(outputs: list[KerasTensor], order: list[Node]) -> list[Operation]:
+    """Keras's order of layers: by distance from the outputs, then by when a walk back from them enters them.
+
+    `order` lists all nodes, each after those it needs; inputs that no output depends on stand at its end.
+    """
     depth: dict[int, int] = {}
     op_depth: dict[int, int] = {}
     for node in reversed(order):
@@ -243,26 +251,16 @@ def _operations_by_depth(inputs: list[KerasTensor], order: list[Node]) -> list[O
         depth[id(node)] = op_depth[id(node.operation)] = d
         for tensor in node.inputs:
             depth[id(tensor.node)] = max(depth.get(id(tensor.node), 0), d + 1)
-    met = {id(op): i for i, op in enumerate(_operations_as_met(order))}
-    unique = {id(node.operation): node.operation for node in order}
-    return sorted(unique.values(), key=lambda op: (-op_depth[id(op)], met[id(op)]))
-
-
-def _operations_as_met(order: list[Node]) -> list[Operation]:
-    """Operations in the order a walk from the outputs enters them; `order` lists nodes as it leaves them."""
-    inside = {id(node) for node in order}
-    needed = {id(t.node) for node in order for t in node.inputs}
-    met: dict[int, Operation] = {}
-    stack = [node for node in reversed(order) if id(node) not in needed]
-    seen: set[int] = set()
+    entered: dict[int, int] = {}
+    stack, seen = [tensor.node for tensor in reversed(outputs)], set()
     while stack:
         node = stack.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        met.setdefault(id(node.operation), node.operation)
-        stack.extend(t.node for t in reversed(node.inputs) if id(t.node) in inside)
-    return list(met.values())
+        if id(node) not in seen:
+            seen.add(id(node))
+            entered.setdefault(id(node.operation), len(entered))
+            stack.extend(tensor.node for tensor in reversed(node.inputs))
+    unique = {id(node.operation): node.operation for node in order}
+    return sorted(unique.values(), key=lambda op: (-op_depth[id(op)], entered.get(id(op), -1)))
 
 
 def _output_names(outputs: Any) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .tensor import KerasTensor, Node, OpCall, Shape, Symbolic, TraceError
-from .trace import Trace, Traced, TracedInput, TracedProduct, infer_outputs, trace_of
+from .trace import Traced, TracedInput, TracedProduct, infer_outputs, trace_of
 from .variable import Variable
 
 __all__ = [
@@ -252,6 +252,7 @@ def _on_arrays(op: str, arrays: list[np.ndarray], attrs: dict[str, Any]) -> np.n
         arrays = [x.reshape(1) for x in arrays]
     arrays = [x.astype(np.int32 if op == "one_hot" else floatx(), copy=False) for x in arrays]
     output = run_op(op, arrays, attrs, dtype=floatx()).output
+    assert output is not None, "an op without output is no function"
     return output.reshape(()) if not shape else output
 
 

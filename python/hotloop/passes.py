@@ -50,7 +50,7 @@ class Pass:
             self._rates = self.optimizer.rates(self.first_step + batches, chunk.count)
 
     def run(self, done: int, count: int) -> int:
-        """Run up to `count` batches after the first `done` of the chunk; returns how many, after 50 ms at the latest."""
+        """Run up to `count` batches after the first `done` of the chunk; returns how many, within about 50 ms."""
         chunk, before, _ = self._mark
         assert chunk is not None
         step = self.first_step + before + done
@@ -60,10 +60,13 @@ class Pass:
         elif self.optimizer is not None:  # a callback between batches may have set the learning rate
             rates = self.optimizer.rates(step, count)
         self.engine.claim()
-        return self.engine.trainer.run(
+        ran = self.engine.trainer.run(
             self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index, rates,
             step, self.seed,
         )  # fmt: skip
+        if self.optimizer is not None:
+            self.optimizer.iterations = step + ran  # callbacks may look; `finish` counts again after an interrupt
+        return ran
 
     def batches_done(self) -> int:
         """Batches run so far, by what the losses have counted."""

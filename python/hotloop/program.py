@@ -109,7 +109,9 @@ def _column(feed: Feed, array: np.ndarray, where: str) -> np.ndarray:
         if array.dtype == np.float16:
             array = array.astype(np.float32)
         array = readable(array)
-        check_codes(array, feed.limit, where, f"{'labels' if kind == 'y' else 'codes'} of '{feed.name}'", _limit_hint(feed))
+        check_codes(
+            array, feed.limit, where, f"{'labels' if kind == 'y' else 'codes'} of '{feed.name}'", _limit_hint(feed)
+        )
     return readable(array)
 
 

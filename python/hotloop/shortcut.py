@@ -1,4 +1,4 @@
-"""The short way through `model(x)` and `predict_on_batch`: a plain array in, a plain array out, nothing looked up twice."""
+"""The short way through `model(x)` and `predict_on_batch`: plain array in, plain array out, nothing looked up twice."""
 
 from __future__ import annotations
 

@@ -143,7 +143,9 @@ class Node:
 
     def arguments(self, replace: Callable[[KerasTensor], Any]) -> tuple[tuple, dict[str, Any]]:
         """The call's arguments with every KerasTensor replaced."""
-        return map_structure(lambda leaf: replace(leaf) if isinstance(leaf, KerasTensor) else leaf, (self.args, self.kwargs))
+        return map_structure(
+            lambda leaf: replace(leaf) if isinstance(leaf, KerasTensor) else leaf, (self.args, self.kwargs)
+        )
 
 
 class Operation:

@@ -186,7 +186,7 @@ class OpRunner:
                 batch_size,
                 n,
                 index=index,
-                step=step + done,
+                step=step,
                 seed=seed,
                 outputs=outputs,
                 slice_seconds=_WHOLE_RUN,

@@ -142,15 +142,16 @@ class Variable:
             self._home.write(self, array)
         return self
 
-    def _checked(self, value: Any) -> np.ndarray:
+    def _checked(self, value: Any, where: str = "") -> np.ndarray:
+        where = where or f"variable '{self.path}'"
         if isinstance(value, Variable):
             value = value.numpy()
-        array = np.array(value, dtype=self.dtype, order="C")
-        if array.shape != self.shape:
-            raise ValueError(
-                f"[variable '{self.path}'] expected a value of shape {self.shape}, received {array.shape}."
-            )
-        return array
+        given = np.asarray(value)
+        if given.dtype.kind not in "fiub":
+            raise TypeError(f"[{where}] expected real numbers for '{self.path}', received dtype {given.dtype}.")
+        if given.shape != self.shape:
+            raise ValueError(f"[{where}] expected shape {self.shape} for '{self.path}', received {given.shape}.")
+        return np.array(given, dtype=self.dtype, order="C")
 
     def _move(self, home: Engine) -> None:
         """The engine holds the value from now on."""

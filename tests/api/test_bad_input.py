@@ -91,7 +91,7 @@ BAD_X = {
 
 @pytest.mark.parametrize("entry", ENTRIES)
 @pytest.mark.parametrize("bad", BAD_X)
-def test_bad_features_are_computed_with(entry, bad, trained):
+def test_bad_features_are_refused_and_change_nothing(entry, bad, trained):
     x, match = BAD_X[bad]
     refused(trained, lambda: ENTRIES[entry](trained, x, LABELS), match)
 
@@ -113,14 +113,14 @@ BAD_Y = {
 
 @pytest.mark.parametrize("entry", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
 @pytest.mark.parametrize("bad", BAD_Y)
-def test_bad_labels_are_trained_on(entry, bad, trained):
+def test_bad_labels_are_refused_and_change_nothing(entry, bad, trained):
     y, match = BAD_Y[bad]
     refused(trained, lambda: ENTRIES[entry](trained, X, y), match)
 
 
 @pytest.mark.parametrize("entry", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_bad_targets_of_a_regression_are_trained_on(entry, value):
+def test_bad_targets_of_a_regression_are_refused_and_change_nothing(entry, value):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     model.compile("sgd", "mse")
     y = X[:, :2].copy()
@@ -136,29 +136,32 @@ def test_bad_targets_of_a_regression_are_trained_on(entry, value):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("bad", [-1, 0, 2.5, "32"])
-@pytest.mark.parametrize("argument", ["batch_size", "steps_per_epoch", "validation_batch_size", "validation_freq"])
-def test_a_bad_count_is_taken_by_fit(argument, bad, trained):
-    if "batch_size" in argument and bad == 0:
-        pytest.skip("Keras takes 0 as the default of 32")
+COUNTS = ["batch_size", "steps_per_epoch", "validation_batch_size", "validation_freq"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "bad"),
+    [*((name, bad) for name in COUNTS for bad in (-1, 2.5, "32")), ("steps_per_epoch", 0), ("validation_freq", 0)],
+)
+def test_fit_refuses_a_bad_count(argument, bad, trained):
     refused(trained, lambda: trained.fit(X, LABELS, validation_data=(X, LABELS), verbose=0, **{argument: bad}))
 
 
 @pytest.mark.parametrize("bad", [-1, 2.5, "3"])
 @pytest.mark.parametrize("argument", ["epochs", "initial_epoch"])
-def test_a_bad_epoch_is_taken_by_fit(argument, bad, trained):
+def test_fit_refuses_a_bad_epoch(argument, bad, trained):
     refused(trained, lambda: trained.fit(X, LABELS, verbose=0, **{argument: bad}))
 
 
 @pytest.mark.parametrize("bad", [-1, 2.5, "3"])
 @pytest.mark.parametrize("argument", ["batch_size", "steps"])
-def test_a_bad_count_is_taken_by_evaluate_or_predict(argument, bad, trained):
+def test_evaluate_and_predict_refuse_a_bad_count(argument, bad, trained):
     refused(trained, lambda: trained.evaluate(X, LABELS, verbose=0, **{argument: bad}))
     refused(trained, lambda: trained.predict(X, verbose=0, **{argument: bad}))
 
 
 @pytest.mark.parametrize("size", HUGE)
-def test_a_batch_size_beyond_the_data_overflows(size, trained):
+def test_a_batch_size_may_be_larger_than_any_data(size, trained):
     twin = copy.deepcopy(trained)
     np.testing.assert_array_equal(twin.predict(X, batch_size=size, verbose=0), trained.predict(X, verbose=0))
     twin.fit(X, LABELS, batch_size=size, verbose=0)
@@ -166,7 +169,7 @@ def test_a_batch_size_beyond_the_data_overflows(size, trained):
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.0, 1.5, "0.2", float("nan"), 0.999])
-def test_a_bad_validation_split_is_taken(bad, trained):
+def test_a_bad_validation_split_is_refused(bad, trained):
     refused(trained, lambda: trained.fit(X, LABELS, validation_split=bad, verbose=0))
 
 
@@ -187,7 +190,7 @@ def test_a_bad_validation_split_is_taken(bad, trained):
         (lambda m: m.get_layer(), "name"),
     ],
 )
-def test_a_bad_argument_is_ignored(call, match, trained):
+def test_a_bad_argument_is_refused(call, match, trained):
     refused(trained, lambda: call(trained), match)
 
 
@@ -207,7 +210,7 @@ def test_a_bad_argument_is_ignored(call, match, trained):
         lambda w: None,
     ],
 )
-def test_weights_that_do_not_fit_are_set_in_part(change, trained):
+def test_weights_that_do_not_fit_are_refused_as_a_whole(change, trained):
     refused(trained, lambda: trained.set_weights(change(trained.get_weights())), "expected|weight")
 
 
@@ -226,14 +229,14 @@ def test_weights_that_do_not_fit_are_set_in_part(change, trained):
         (lambda m: m.compile("sgd", 3), "loss"),
     ],
 )
-def test_a_bad_compile_argument_changes_the_model(call, match, trained):
+def test_a_bad_compile_argument_is_refused_and_changes_nothing(call, match, trained):
     before, optimizer, loss = state(trained), trained.optimizer, trained.loss
     with pytest.raises(REFUSALS, match=match):
         call(trained)
     assert (state(trained), trained.optimizer, trained.loss) == (before, optimizer, loss)
 
 
-def test_a_model_trains_before_compile():
+def test_a_model_is_compiled_before_it_trains():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     for call in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch):
         with pytest.raises((ValueError, RuntimeError), match="compile"):
@@ -277,8 +280,8 @@ BAD_LAYERS = {
 
 
 @pytest.mark.parametrize("bad", BAD_LAYERS)
-def test_an_object_without_meaning_is_built(bad):
-    with pytest.raises(REFUSALS, match=r"."):
+def test_an_object_without_meaning_is_refused(bad):
+    with pytest.raises(REFUSALS, match=r".+"):
         BAD_LAYERS[bad]()
 
 
@@ -293,13 +296,13 @@ def test_an_object_without_meaning_is_built(bad):
         lambda: keras.layers.Add()(X),
     ],
 )
-def test_shapes_that_do_not_fit_are_combined(build):
+def test_shapes_that_do_not_fit_are_refused(build):
     with pytest.raises(REFUSALS, match=r"\[.*\]|expected"):
         build()
 
 
 @pytest.mark.parametrize("size", HUGE)
-def test_a_huge_layer_overflows_instead_of_being_refused(size):
+def test_a_layer_of_huge_size_is_refused(size):
     builds = [
         lambda: keras.Sequential([keras.Input((size,)), keras.layers.Dense(2**20)]),
         lambda: keras.Sequential([keras.Input((2**20,)), keras.layers.Dense(size)]),
@@ -307,25 +310,21 @@ def test_a_huge_layer_overflows_instead_of_being_refused(size):
         lambda: keras.Sequential([keras.Input((4,)), keras.layers.Reshape((size, size))]),
     ]
     for build in builds:
-        with pytest.raises((ValueError, TypeError, MemoryError, OverflowError), match=r"."):
+        with pytest.raises((ValueError, TypeError, MemoryError, OverflowError), match=r".+"):
             build()
 
 
-def test_a_model_too_large_for_memory_is_not_a_memory_error():
+def test_a_model_too_large_for_memory_is_a_memory_error():
     with pytest.raises(MemoryError):
         keras.Sequential([keras.Input((2**21,)), keras.layers.Dense(2**22)])
 
 
-@pytest.mark.parametrize("size", [2**31, 2**62, 2**63 - 1])
-def test_an_array_of_a_huge_number_of_rows_overflows(size, trained):
-    x = np.broadcast_to(np.zeros(4, np.float32), (2**31, 4)) if size == 2**31 else None
-    if x is None:
-        pytest.skip("NumPy itself refuses such an array")
-    with pytest.raises((ValueError, MemoryError), match="row|length|memory|expected"):
-        trained.fit(x, LABELS, verbose=0)
+def test_an_array_of_more_than_2_to_the_31_rows_is_counted_right(trained):
+    x = np.broadcast_to(np.zeros(4, np.float32), (2**31 + 1, 4))
+    refused(trained, lambda: trained.fit(x, LABELS, verbose=0), str(2**31 + 1))
 
 
-def test_a_failed_call_spoils_the_one_after_it(trained):
+def test_a_refused_call_leaves_the_next_one_alone(trained):
     want = trained.predict(X, verbose=0)
     for x, _ in BAD_X.values():
         with pytest.raises(REFUSALS):

@@ -61,7 +61,9 @@ def watch(values, net=None, key="val_loss", **options):
         ([NAN, 1, 0.9, 0.95], {"patience": 1}, 4),  # a NaN is never the best
         ([1, NAN, NAN, NAN], {"patience": 2}, 3),
         ([math.inf, 1, 2], {"patience": 1}, 3),
+        ([5, 4, 4.5, 4.6], {"baseline": 1.0, "patience": 2}, 3),  # the count goes on until the baseline is beaten
         ([0.1, 0.2, 0.15], {"mode": "max"}, 3),
+        ([0.1, 0.2, 0.25, 0.4], {"mode": "max", "min_delta": 0.08}, 3),
     ],
 )
 def test_early_stopping_ends_after_the_epoch_that_keras_ends_after(values, options, epochs):
@@ -304,5 +306,5 @@ def test_a_callback_list_drives_callbacks_in_a_loop_of_ones_own():
     callbacks.on_epoch_begin(0)
     callbacks.on_train_batch_end(0, {"loss": np.float32(2)})
     callbacks.on_epoch_end(0, {"loss": np.float32(2), "accuracy": np.array(0.5)})
-    assert callbacks.history.history == {"accuracy": [0.5], "loss": [2.0]}
+    assert list(callbacks.history.history.items()) == [("accuracy", [0.5]), ("loss", [2.0])]
     assert record.params == {"epochs": 1, "steps": 1, "verbose": 0}

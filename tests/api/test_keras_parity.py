@@ -21,7 +21,7 @@ RNG = np.random.default_rng(12)
 
 
 @pytest.mark.parametrize("name", ["momentum", "adam", "loss_scce", "norm_before", "two_heads", "class_weight"])
-def test_training_takes_another_path_than_the_installed_keras(name):
+def test_training_takes_the_path_of_the_installed_keras(name):
     got = golden_cases.run(golden_cases.CASES[name], hotloop)
     want = golden_cases.run(golden_cases.CASES[name], keras)
     assert list(got) == list(want)  # the same names in the same order
@@ -30,7 +30,7 @@ def test_training_takes_another_path_than_the_installed_keras(name):
 
 
 @pytest.mark.parametrize("name", list(golden_values.VALUES))
-def test_a_call_gives_another_number_than_the_installed_keras(name):
+def test_a_call_gives_the_number_of_the_installed_keras(name):
     got, want = (np.asarray(golden_values.VALUES[name](module), np.float64) for module in (hotloop, keras))
     np.testing.assert_allclose(got, want, rtol=3e-6, atol=1e-7 * np.abs(want).max())
 
@@ -55,7 +55,7 @@ def random_net(module, seed):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_random_network_trains_otherwise_than_in_keras(seed):
+def test_a_random_network_trains_as_in_keras(seed):
     (ours, batch_size), (theirs, _) = random_net(hotloop, seed), random_net(keras, seed)
     ours.set_weights(theirs.get_weights())
     rng = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_has_another_name_or_other_arguments_than_in_keras(name):
+def test_a_layer_has_keras_name_and_arguments(name):
     ours, theirs = getattr(hotloop.layers, name)(**LAYERS[name]), getattr(keras.layers, name)(**LAYERS[name])
     assert ours.name.rstrip("_0123456789") == theirs.name.rstrip("_0123456789")
     got, want = ours.get_config(), theirs.get_config()
@@ -105,7 +105,7 @@ def test_a_layer_has_another_name_or_other_arguments_than_in_keras(name):
     "name", ["GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal", "RandomNormal",
              "RandomUniform", "TruncatedNormal"],
 )  # fmt: skip
-def test_initial_weights_have_another_spread_than_in_keras(name, shape):
+def test_initial_weights_have_the_spread_of_keras(name, shape):
     ours = np.concatenate([getattr(hotloop.initializers, name)(seed=s)(shape).ravel() for s in range(40)])
     theirs = np.concatenate([np.asarray(getattr(keras.initializers, name)(seed=s)(shape)).ravel() for s in range(40)])
     spread = np.std(theirs) / np.sqrt(len(theirs))
@@ -114,7 +114,7 @@ def test_initial_weights_have_another_spread_than_in_keras(name, shape):
     np.testing.assert_allclose(np.abs(ours).max(), np.abs(theirs).max(), rtol=0.5 if name == "RandomNormal" else 0.1)
 
 
-def test_utilities_give_another_result_than_in_keras():
+def test_utilities_give_keras_results():
     x = np.array([[1], [0], [3]])
     got, want = hotloop.utils.to_categorical(x), keras.utils.to_categorical(x)
     assert got.dtype == want.dtype
@@ -123,7 +123,7 @@ def test_utilities_give_another_result_than_in_keras():
     np.testing.assert_allclose(hotloop.utils.normalize(values), keras.utils.normalize(values))
 
 
-def test_normalization_learns_other_statistics_than_in_keras():
+def test_normalization_learns_keras_statistics():
     x = (3 * RNG.standard_normal((50, 4)) + 1).astype(np.float32)
     x[:, 2] = 5
     outputs = []
@@ -134,7 +134,7 @@ def test_normalization_learns_other_statistics_than_in_keras():
     np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-4)
 
 
-def test_the_summary_prints_other_counts_than_in_keras():
+def test_the_summary_prints_keras_counts():
     texts = []
     for module in (hotloop, keras):
         model = module.Sequential(

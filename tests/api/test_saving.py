@@ -83,7 +83,20 @@ def built_by_data():
     return model
 
 
-MODELS = [plain, normalised, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data]
+def with_bare_operations():
+    x = keras.Input((4,))
+    return keras.Model(x, L.Dense(1)(keras.ops.relu(x * 2.0 + 1.0)))
+
+
+def with_names_like_the_optimizers():
+    x = keras.Input((4,))
+    return keras.Model(x, L.Dense(1, name="opt.velocity.dense")(L.Dense(4, name="dense")(x)))
+
+
+MODELS = [
+    plain, normalised, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data, with_bare_operations,
+    with_names_like_the_optimizers,
+]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),
     "momentum": lambda: keras.optimizers.SGD(0.01, momentum=0.9),
@@ -338,17 +351,32 @@ def test_a_missing_folder_is_an_error_of_the_system(tmp_path):
 # -- hostile files ---------------------------------------------------------------------------------------------------
 
 
+def parts(make, folder):
+    """The bytes, description and tensors of a good file."""
+    model = compiled(make)
+    fit(model)
+    model.save(folder / "m.safetensors")
+    with container.open_file(folder / "m.safetensors") as (stream, header):
+        tensors = {name: container.read_tensor(stream, folder, header, name) for name in header.tensors}
+        description = container.parse_description(header, folder)
+    return (folder / "m.safetensors").read_bytes(), description, tensors
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    """The bytes, description and tensors of a good file."""
-    path = tmp_path_factory.mktemp("good") / "m.safetensors"
-    model = compiled(normalised)
-    fit(model)
-    model.save(path)
-    with container.open_file(path) as (stream, header):
-        tensors = {name: container.read_tensor(stream, path, header, name) for name in header.tensors}
-        description = container.parse_description(header, path)
-    return path.read_bytes(), description, tensors
+    return parts(normalised, tmp_path_factory.mktemp("good"))
+
+
+def operations_everywhere():
+    x = keras.Input((4,))
+    deep = L.Reshape((2, 4))(L.Dense(8)(x))
+    deep = L.Flatten()(L.Concatenate(axis=1)([deep, deep * 0.5]))
+    return keras.Model(x, L.Dense(1)(L.Add()([keras.ops.sum(deep, axis=-1, keepdims=True), L.Dense(1)(x) - 1.0])))
+
+
+@pytest.fixture(scope="module")
+def good_graph(tmp_path_factory):
+    return parts(operations_everywhere, tmp_path_factory.mktemp("good_graph"))
 
 
 def changed(description, path, value):
@@ -566,8 +594,8 @@ JUNK = st.one_of(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_any_part_of_a_description_replaced_by_junk_is_refused_or_loads(tmp_path, good, data):
-    _, description, tensors = good
+def test_any_part_of_a_description_replaced_by_junk_is_refused_or_loads(tmp_path, good, good_graph, data):
+    _, description, tensors = good if data.draw(st.booleans()) else good_graph
     path = data.draw(st.sampled_from([p for p in leaves(description) if p]))
     file = tmp_path / "junk.safetensors"
     container.write_file(file, tensors, changed(description, path, data.draw(JUNK)))

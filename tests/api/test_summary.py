@@ -139,6 +139,12 @@ def test_a_shared_layer_is_one_row_counted_once_and_connected_twice():
     assert " Total params: 15 " in text
 
 
+def test_a_layer_that_is_called_twice_in_a_row_shows_both_calls():
+    source, layer = keras.Input((4,), name="source"), layers.Dense(4, name="twice")
+    text = text_of(keras.Model(source, layer(layer(source))), line_length=140)
+    assert "source[0][0], twice[0][0]" in text
+
+
 def test_a_range_of_layers_is_given_by_names_or_patterns():
     text = text_of(chain(), layer_range=["batch", "a_rather"])
     assert "dense (Dense)" not in text

@@ -33,28 +33,28 @@ def dense(rng, M, K, N, activation="identity", bias=True, middle=()):
 
 @pytest.mark.parametrize("activation", sorted(reference.ACTIVATIONS))
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_fused_activation_or_its_gradient_is_wrong(activation, bias, dtype, rng):
+def test_a_fused_activation_and_its_gradient_are_right(activation, bias, dtype, rng):
     harness.check_op(dense(rng, 6, 9, 5, activation, bias), dtype, rng)
     harness.check_op(dense(rng, 33, 40, 37, activation, bias), dtype, rng, differences=False)
 
 
 @pytest.mark.parametrize("N", SIZES)
-def test_a_layer_is_wrong_for_some_number_of_units(N, dtype, rng):
+def test_a_layer_is_right_for_any_number_of_units(N, dtype, rng):
     harness.check_op(dense(rng, 7, 5, N, "tanh"), dtype, rng, differences=False)
 
 
 @pytest.mark.parametrize("K", SIZES)
-def test_a_layer_is_wrong_for_some_number_of_features(K, dtype, rng):
+def test_a_layer_is_right_for_any_number_of_features(K, dtype, rng):
     harness.check_op(dense(rng, 5, K, 6, "sigmoid"), dtype, rng, differences=False)
 
 
 @pytest.mark.parametrize("M", SIZES)
-def test_a_layer_is_wrong_for_some_batch_size(M, dtype, rng):
+def test_a_layer_is_right_for_any_batch_size(M, dtype, rng):
     harness.check_op(dense(rng, M, 11, 18, "relu"), dtype, rng, differences=False)
 
 
 @pytest.mark.parametrize(("M", "K", "N"), [(32, 784, 300), (1, 1000, 1), (257, 3, 2), (500, 100, 10)])
-def test_a_layer_of_practical_size_is_wrong(M, K, N, dtype, rng):
+def test_a_layer_of_practical_size_is_right(M, K, N, dtype, rng):
     harness.check_op(dense(rng, M, K, N, "elu"), dtype, rng, differences=False)
 
 
@@ -67,27 +67,27 @@ def test_a_layer_of_practical_size_is_wrong(M, K, N, dtype, rng):
     activation=st.sampled_from(sorted(reference.ACTIVATIONS)),
     dtype=st.sampled_from(DTYPES),
 )
-def test_a_layer_is_wrong_for_some_shape_nobody_listed(M, K, N, bias, activation, dtype):
+def test_a_layer_is_right_for_shapes_nobody_listed(M, K, N, bias, activation, dtype):
     rng = np.random.default_rng(M * 10_000 + K * 100 + N)
     harness.check_op(dense(rng, M, K, N, activation, bias), dtype, rng, differences=False)
 
 
 @pytest.mark.parametrize(("steps", "K", "N"), [(1, 5, 3), (4, 5, 9), (3, 16, 32), (2, 17, 1)])
-def test_a_layer_over_the_last_of_three_axes_mixes_rows(steps, K, N, dtype, rng):
+def test_a_layer_of_rank_three_keeps_rows_apart(steps, K, N, dtype, rng):
     harness.check_op(dense(rng, 5, K, N, "tanh", middle=(steps,)), dtype, rng)
 
 
 @pytest.mark.parametrize("activation", ["identity", "relu", "softplus"])
-def test_a_layer_depends_on_the_number_of_threads(activation, dtype, rng):
+def test_a_layer_has_the_same_bits_for_any_team(activation, dtype, rng):
     harness.check_team(dense(rng, 129, 230, 190, activation), dtype, rng)
 
 
 @pytest.mark.parametrize(("K", "N"), [(3, 1), (17, 33), (784, 10), (70, 300)])
-def test_a_prediction_depends_on_the_batch_it_stands_in(K, N, dtype, rng):
+def test_a_row_has_the_same_bits_in_any_batch(K, N, dtype, rng):
     harness.check_any_batch(dense(rng, 23, K, N, "sigmoid"), dtype)
 
 
-def test_a_frozen_kernel_still_gets_or_loses_other_gradients(dtype, rng):
+def test_freezing_a_variable_leaves_the_other_gradients_alone(dtype, rng):
     case = dense(rng, 6, 5, 4, "tanh").typed(dtype)
     upstream = rng.standard_normal((6, 4)).astype(dtype)
     full = case.run(dtype=dtype, training=True, upstream=upstream)
@@ -128,7 +128,7 @@ def chain(dtype, x, variables, upstream, activations):
 
 
 @pytest.mark.parametrize("first", sorted(reference.ACTIVATIONS))
-def test_gradients_through_two_fused_layers_are_wrong(first, dtype, rng):
+def test_gradients_through_two_fused_layers_are_right(first, dtype, rng):
     sizes, activations = [9, 21, 13], [first, "softplus"]
     x, upstream = rng.standard_normal((11, 9)).astype(dtype), rng.standard_normal((11, 13)).astype(dtype)
     variables = []

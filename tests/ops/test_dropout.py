@@ -22,7 +22,7 @@ def run(x, dtype, rate=0.3, stream=5, **options):
 
 
 @pytest.mark.parametrize("columns", [*SIZES, 200])
-def test_the_mask_is_another_one_for_some_width(columns, dtype, rng):
+def test_the_mask_is_the_prescribed_one_for_every_width(columns, dtype, rng):
     x = rng.standard_normal((5, columns)).astype(dtype)
     upstream = rng.standard_normal(x.shape).astype(dtype)
     got = run(x, dtype, training=True, upstream=upstream, seed=SEED, step=9)
@@ -35,7 +35,7 @@ def test_the_mask_is_another_one_for_some_width(columns, dtype, rng):
 @pytest.mark.parametrize(
     "changed", [{"seed": 1}, {"seed": 1 << 40}, {"step": 1}, {"step": 1 << 33}, {"stream": 1}], ids=str
 )
-def test_two_draws_that_must_differ_share_a_mask(changed, dtype):
+def test_seed_step_and_stream_each_give_another_mask(changed, dtype):
     x = np.ones((4, 100))
     options = {"seed": 0, "step": 0, "stream": 0}
     first, second = run(x, dtype, **options).output, run(x, dtype, **(options | changed)).output
@@ -46,13 +46,13 @@ def test_two_draws_that_must_differ_share_a_mask(changed, dtype):
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_kept_share_or_mean_is_off(rate, dtype):
+def test_the_kept_share_and_the_mean_are_right(rate, dtype):
     y = run(np.ones((200, 500)), dtype, rate=rate, seed=3).output
     assert abs((y != 0).mean() - (1 - rate)) < 5 * np.sqrt(rate * (1 - rate) / y.size)
     np.testing.assert_allclose(y[y != 0], 1 / (1 - rate), rtol=1e-6)
 
 
-def test_rate_zero_changes_something_or_rate_one_keeps_something(dtype, rng):
+def test_rate_zero_keeps_all_and_rate_one_nothing(dtype, rng):
     x = rng.standard_normal((3, 70)).astype(dtype)
     assert harness.same_bits(run(x, dtype, rate=0.0).output, x)
     gone = run(x, dtype, rate=1.0, training=True)
@@ -60,25 +60,25 @@ def test_rate_zero_changes_something_or_rate_one_keeps_something(dtype, rng):
     np.testing.assert_array_equal(gone.input_gradients[0], np.zeros_like(x))
 
 
-def test_nan_in_a_dropped_place_survives(dtype):
+def test_a_dropped_nan_is_gone(dtype):
     x = np.full((4, 64), np.nan, dtype)
     mask = reference.dropout_mask(x.shape, 0.3, seed=1, stream=5)
     np.testing.assert_array_equal(np.isnan(run(x, dtype, seed=1).output), mask)
 
 
-def test_three_axes_draw_another_mask_than_their_flat_row(dtype):
+def test_a_sample_of_any_rank_draws_the_mask_of_its_flat_row(dtype):
     x = np.ones((3, 5, 30))
     flat = run(x.reshape(3, 150), dtype, seed=2).output
     np.testing.assert_array_equal(run(x, dtype, seed=2).output.reshape(3, 150), flat)
 
 
-def test_the_mask_depends_on_the_number_of_threads_or_the_precision(dtype, rng):
+def test_the_mask_is_the_same_for_any_team_and_precision(dtype, rng):
     harness.check_team(dropout(rng.standard_normal((401, 515))), dtype, rng, seed=4)
     x = np.ones((7, 90))
     np.testing.assert_array_equal(run(x, "float32", seed=4).output != 0, run(x, "float64", seed=4).output != 0)
 
 
-def test_the_mask_depends_on_how_a_prediction_is_split(dtype):
+def test_the_mask_is_the_same_however_a_call_is_split_into_batches(dtype):
     x = np.ones((23, 40))
     whole = run(x, dtype, seed=6).output
     for batch_size in (1, 4, 10):

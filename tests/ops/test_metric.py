@@ -55,7 +55,7 @@ def compare(dtype, kind, options, *arrays):
 
 @all_kinds
 @pytest.mark.parametrize("columns", SIZES)
-def test_a_metric_is_wrong_for_some_number_of_outputs(kind, options, columns, dtype, rng):
+def test_a_metric_is_right_for_any_number_of_outputs(kind, options, columns, dtype, rng):
     p, y = batch(rng, kind, (7, columns))
     compare(dtype, kind, options, p, y)
     compare(dtype, kind, options, p, y, rng.uniform(0, 2, 7))
@@ -63,16 +63,16 @@ def test_a_metric_is_wrong_for_some_number_of_outputs(kind, options, columns, dt
 
 
 @all_kinds
-def test_a_metric_over_three_axes_averages_wrongly(kind, options, dtype, rng):
+def test_a_metric_of_rank_three_averages_as_keras_does(kind, options, dtype, rng):
     compare(dtype, kind, options, *batch(rng, kind, (5, 4, 3)))
 
 
-def test_labels_as_a_column_are_compared_wrongly(dtype, rng):
+def test_labels_as_a_column_are_compared_one_by_one(dtype, rng):
     p, y = batch(rng, "sparse_categorical_accuracy", (9, 4))
     compare(dtype, "sparse_categorical_accuracy", {}, p, y[:, None])
 
 
-def test_ties_or_the_threshold_count_otherwise_than_in_keras(dtype):
+def test_ties_and_the_threshold_count_as_in_keras(dtype):
     same = np.full((3, 4), 0.25)
     compare(dtype, "sparse_categorical_accuracy", {}, same, np.array([0, 1, 3], np.int32))
     compare(dtype, "categorical_accuracy", {}, same, np.eye(4)[[0, 1, 3]])
@@ -80,7 +80,7 @@ def test_ties_or_the_threshold_count_otherwise_than_in_keras(dtype):
     compare(dtype, "binary_accuracy", {}, half, np.array([[0.0], [1.0]]))
 
 
-def test_metrics_do_not_add_up_over_batches(dtype, rng):
+def test_metrics_add_up_over_batches(dtype, rng):
     p, y = batch(rng, "mean_absolute_error", (23, 3))
     p, y, w = p.astype(dtype), y.astype(dtype), rng.random(23).astype(dtype)
     whole = run_op("metric", [p, y, w], {"kind": "mean_absolute_error"}, dtype=dtype).metrics[0]
@@ -89,11 +89,11 @@ def test_metrics_do_not_add_up_over_batches(dtype, rng):
 
 
 @all_kinds
-def test_a_metric_depends_on_the_number_of_threads(kind, options, dtype, rng):
+def test_a_metric_has_the_same_bits_for_any_team(kind, options, dtype, rng):
     p, y = batch(rng, kind, (701, 65))
     harness.check_team(Case("metric", [p, y, rng.random(701)], {"kind": kind} | options, wrt=[]), dtype, rng)
 
 
-def test_an_unknown_metric_is_accepted(rng):
+def test_an_unknown_metric_is_refused(rng):
     with pytest.raises(ValueError, match="Did you mean 'binary_accuracy'"):
         run_op("metric", [rng.random((4, 1)), rng.random((4, 1))], {"kind": "binary_acuracy"})

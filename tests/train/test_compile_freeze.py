@@ -29,7 +29,7 @@ def moved(before, after):
     return [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
 
 
-def test_compile_changes_weights_or_keeps_an_old_loss_or_metric():
+def test_compile_keeps_weights_and_forgets_the_old_loss_and_metrics():
     model = build(metrics=["mae"])
     model.fit(X, Y, epochs=2, verbose=0)
     before = model.get_weights()
@@ -40,7 +40,7 @@ def test_compile_changes_weights_or_keeps_an_old_loss_or_metric():
     np.testing.assert_allclose(history["loss"], [np.mean(np.abs(model.predict(X, verbose=0) - Y))], rtol=1e-5)
 
 
-def test_recompiling_forgets_a_kept_optimizer_or_keeps_a_new_one():
+def test_recompiling_keeps_the_state_of_a_kept_optimizer_and_starts_a_new_one():
     optimizer = keras.optimizers.Adam(0.01)
     model = build(optimizer)
     model.fit(X, Y, shuffle=False, verbose=0)
@@ -56,7 +56,7 @@ def test_recompiling_forgets_a_kept_optimizer_or_keeps_a_new_one():
     assert int(model.optimizer.iterations) == 0
 
 
-def test_a_new_learning_rate_takes_no_effect():
+def test_a_new_learning_rate_takes_effect():
     model = build(keras.optimizers.SGD(0.1))
     start = model.get_weights()
     model.train_on_batch(X, Y)
@@ -73,7 +73,7 @@ def test_a_new_learning_rate_takes_no_effect():
     assert not any(moved(before, model.get_weights()))
 
 
-def test_a_schedule_counts_epochs_instead_of_steps():
+def test_a_schedule_counts_steps():
     seen = []
 
     class Schedule(keras.callbacks.Callback):
@@ -88,7 +88,7 @@ def test_a_schedule_counts_epochs_instead_of_steps():
 
 
 @pytest.mark.parametrize("recompile", [False, True])
-def test_a_frozen_layer_trains_or_a_released_one_does_not(recompile):
+def test_freezing_and_releasing_take_effect_at_the_next_fit(recompile):
     model = build(keras.optimizers.SGD(0.1, momentum=0.9))
 
     def fit():
@@ -111,7 +111,7 @@ def test_a_frozen_layer_trains_or_a_released_one_does_not(recompile):
     assert fit() == [True] * 4
 
 
-def test_freezing_loses_the_momentum_of_other_layers():
+def test_freezing_keeps_the_momentum_of_other_layers():
     frozen, straight = build(keras.optimizers.SGD(0.1, momentum=0.9)), build(keras.optimizers.SGD(0.1, momentum=0.9))
     for model in (frozen, straight):
         model.layers[0].trainable = False
@@ -123,7 +123,7 @@ def test_freezing_loses_the_momentum_of_other_layers():
     assert not any(moved(frozen.get_weights(), straight.get_weights()))
 
 
-def test_frozen_batch_normalisation_still_uses_or_updates_batch_statistics():
+def test_frozen_batch_normalisation_runs_in_inference_mode():
     model = build(norm=True)
     model.fit(X, Y, verbose=0)
     model.layers[1].trainable = False
@@ -137,7 +137,7 @@ def test_frozen_batch_normalisation_still_uses_or_updates_batch_statistics():
     assert moved(after, model.get_weights()) == [True] * 8
 
 
-def test_a_training_call_does_not_update_moving_statistics():
+def test_only_a_training_call_updates_moving_statistics():
     model = build(norm=True)
     before = model.get_weights()
     model(X, training=True)
@@ -149,7 +149,7 @@ def test_a_training_call_does_not_update_moving_statistics():
     assert changed == [False, False, False, False, True, True, False, False]
 
 
-def test_models_that_share_layers_lose_each_others_training():
+def test_models_that_share_layers_see_each_others_training():
     first = build(keras.optimizers.SGD(0.1))
     second = keras.Sequential([*first.layers[:-1], keras.layers.Dense(1)])
     second.compile(keras.optimizers.SGD(0.1), "mse")
@@ -170,7 +170,7 @@ def test_models_that_share_layers_lose_each_others_training():
 
 
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
-def test_a_copy_of_a_model_predicts_or_trains_otherwise(clone):
+def test_a_copy_of_a_model_predicts_and_trains_alike(clone):
     model = build(keras.optimizers.Adam(0.01), norm=True, metrics=["mae"])
     model.fit(X, Y, epochs=2, batch_size=8, verbose=0)
     twin = clone(model)
@@ -183,7 +183,7 @@ def test_a_copy_of_a_model_predicts_or_trains_otherwise(clone):
     assert not any(moved(model.get_weights(), twin.get_weights()))
 
 
-def test_early_stopping_stops_late_or_restores_other_weights():
+def test_early_stopping_stops_in_time_and_restores_the_best_weights():
     class Script(keras.callbacks.Callback):
         """Gives every epoch a chosen value, and remembers the weights."""
 

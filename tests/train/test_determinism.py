@@ -82,13 +82,13 @@ def hashes():
 
 @pytest.mark.parametrize("net", ["dense", "norm", "dropout"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_weights_after_200_steps_depend_on_the_number_of_threads(net, optimizer, hashes):
+def test_weights_after_200_steps_have_one_hash_for_any_number_of_threads(net, optimizer, hashes):
     assert len({hashes[team][f"{net}-{optimizer}"] for team in TEAMS}) == 1
     assert len(set(hashes[1].values())) == 6  # the six runs are different ones
 
 
 @pytest.mark.parametrize("net", ["dense", "norm", "dropout"])
-def test_a_run_does_not_repeat(net):
+def test_a_run_repeats_bit_for_bit(net):
     runs = []
     for _ in range(2):
         model = build(net, "adam")
@@ -101,7 +101,7 @@ def test_a_run_does_not_repeat(net):
 @pytest.mark.parametrize("net", ["dense", "norm", "dropout"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("through_pickle", [False, True])
-def test_an_interrupted_training_ends_elsewhere_than_a_straight_one(net, optimizer, through_pickle):
+def test_a_resumed_training_ends_where_a_straight_one_does(net, optimizer, through_pickle):
     x, y = (a[:300] for a in data())
     straight = build(net, optimizer)
     straight.fit(x, y, batch_size=BATCH, epochs=4, verbose=0)
@@ -115,7 +115,7 @@ def test_an_interrupted_training_ends_elsewhere_than_a_straight_one(net, optimiz
 
 
 @pytest.mark.parametrize("net", ["dense", "norm", "dropout"])
-def test_a_prediction_depends_on_its_batch(net):
+def test_a_prediction_has_the_same_bits_in_any_batch(net):
     x, y = (a[:101] for a in data())
     model = build(net, "sgd")
     model.fit(x, y, batch_size=BATCH, verbose=0)
@@ -127,7 +127,7 @@ def test_a_prediction_depends_on_its_batch(net):
     assert model.predict_on_batch(x[3:60]).tobytes() == whole[3:60].tobytes()
 
 
-def test_an_evaluation_depends_on_its_batch_size():
+def test_an_evaluation_is_the_same_for_any_batch_size():
     x, y = (a[:101] for a in data())
     model = build("norm", "sgd")
     whole = model.evaluate(x, y, batch_size=101, verbose=0)
@@ -135,7 +135,7 @@ def test_an_evaluation_depends_on_its_batch_size():
         np.testing.assert_allclose(model.evaluate(x, y, batch_size=batch_size, verbose=0), whole, rtol=1e-6)
 
 
-def test_float64_training_depends_on_the_number_of_threads_or_runs_in_float32():
+def test_a_float64_model_trains_in_float64():
     keras.utils.set_random_seed(3)
     model = keras.Sequential(
         [

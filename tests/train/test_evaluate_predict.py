@@ -36,7 +36,7 @@ def two_outputs():
     return model
 
 
-def test_evaluate_returns_another_type_or_order_than_keras():
+def test_evaluate_returns_keras_types_in_keras_order():
     loss = build().evaluate(X, Y, verbose=0)
     assert isinstance(loss, float)
     model = build(metrics=["mse", "mae"])
@@ -50,7 +50,7 @@ def test_evaluate_returns_another_type_or_order_than_keras():
     assert [named["loss"], named["mse"], named["mae"]] == values
 
 
-def test_losses_of_two_outputs_are_reported_or_added_wrongly():
+def test_losses_of_two_outputs_are_reported_unweighted_and_added_weighted():
     model = two_outputs()
     values = model.evaluate(X, [Y, Y], verbose=0, return_dict=True)
     assert set(values) == {"loss", "a_loss", "b_loss", "a_mae", "b_mse"}
@@ -65,7 +65,7 @@ def test_losses_of_two_outputs_are_reported_or_added_wrongly():
     assert "val_a_loss" in history
 
 
-def test_evaluation_or_prediction_changes_the_model():
+def test_evaluation_and_prediction_leave_the_model_alone():
     model = build(dropout=0.5)
     model.fit(X, Y, verbose=0)
     before, steps = model.get_weights(), int(model.optimizer.iterations)
@@ -80,14 +80,14 @@ def test_evaluation_or_prediction_changes_the_model():
 
 
 @pytest.mark.parametrize("steps", [1, 2])
-def test_steps_do_not_cut_a_prediction_or_an_evaluation(steps):
+def test_steps_cut_a_prediction_and_an_evaluation_short(steps):
     model = build()
     assert model.predict(X, batch_size=5, steps=steps, verbose=0).shape == (5 * steps, 2)
     want = model.evaluate(X[: 5 * steps], Y[: 5 * steps], verbose=0)
     np.testing.assert_allclose(model.evaluate(X, Y, batch_size=5, steps=steps, verbose=0), want, rtol=1e-6)
 
 
-def test_predict_needs_compile_or_keeps_the_input_dtype():
+def test_predict_needs_no_compile_and_returns_float32():
     model = build(compiled=False)
     want = model.predict(X, verbose=0)
     assert (want.dtype, want.shape) == (np.float32, (23, 2))
@@ -96,7 +96,7 @@ def test_predict_needs_compile_or_keeps_the_input_dtype():
     np.testing.assert_array_equal(model.predict(X.astype(np.float64), verbose=0), want)
 
 
-def test_predictions_of_two_outputs_lose_their_structure():
+def test_predictions_have_the_structure_of_the_outputs():
     model = two_outputs()
     a, b = model.predict(X, verbose=0)
     assert a.shape == b.shape == (23, 2)
@@ -105,7 +105,7 @@ def test_predictions_of_two_outputs_lose_their_structure():
     assert {k: v.shape for k, v in named.predict(X, verbose=0).items()} == {"sum": (23, 1), "rest": (23, 3)}
 
 
-def test_dropout_acts_outside_training_or_not_inside():
+def test_dropout_acts_in_training_calls_alone():
     model = build(dropout=0.5)
     quiet = model.predict(X, verbose=0)
     np.testing.assert_array_equal(quiet, np.asarray(model(X)))
@@ -117,7 +117,7 @@ def test_dropout_acts_outside_training_or_not_inside():
     assert np.abs(many - quiet).max() < 0.25 * np.abs(quiet).max()
 
 
-def test_train_on_batch_returns_running_means_or_trains_otherwise_than_fit():
+def test_train_on_batch_reports_this_batch_and_trains_like_fit():
     model, fitted = build(metrics=["mae"]), build(metrics=["mae"])
     before = model.evaluate(X, Y, verbose=0)
     first = model.train_on_batch(X, Y)
@@ -131,7 +131,7 @@ def test_train_on_batch_returns_running_means_or_trains_otherwise_than_fit():
         np.testing.assert_array_equal(a, b)
 
 
-def test_test_on_batch_or_predict_on_batch_returns_something_else():
+def test_one_batch_forms_agree_with_evaluate_and_predict():
     model = build(metrics=["mae"])
     np.testing.assert_allclose(model.test_on_batch(X, Y), model.evaluate(X, Y, verbose=0), rtol=1e-6)
     named = model.test_on_batch(X, Y, return_dict=True)
@@ -139,7 +139,7 @@ def test_test_on_batch_or_predict_on_batch_returns_something_else():
     np.testing.assert_array_equal(model.predict_on_batch(X), model.predict(X, verbose=0))
 
 
-def test_batches_of_changing_size_fail():
+def test_batches_may_change_size():
     model = build()
     for rows in (1, 23, 7, 2, 23):
         model.train_on_batch(X[:rows], Y[:rows])
@@ -148,14 +148,14 @@ def test_batches_of_changing_size_fail():
     assert int(model.optimizer.iterations) == 5
 
 
-def test_calling_a_model_on_part_of_its_rows_gives_other_bits():
+def test_calling_a_model_on_some_rows_gives_the_same_bits():
     model = build()
     whole = np.asarray(model(X))
     assert isinstance(model(X), np.ndarray)
     np.testing.assert_array_equal(np.asarray(model(X[4:9])), whole[4:9])
 
 
-def test_accuracy_is_resolved_to_the_wrong_metric():
+def test_accuracy_is_the_metric_that_fits_the_shapes():
     cases = [
         (1, "sigmoid", "binary_crossentropy", RNG.integers(0, 2, (23, 1)), lambda p, y: (p > 0.5) == y),
         (3, "softmax", "sparse_categorical_crossentropy", RNG.integers(0, 3, 23), lambda p, y: p.argmax(1) == y),

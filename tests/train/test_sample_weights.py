@@ -33,7 +33,7 @@ def same_weights(left, right):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
 
 
-def test_weighted_losses_and_metrics_are_averaged_otherwise_than_in_keras():
+def test_weighted_losses_and_metrics_are_averaged_as_in_keras():
     model = regression(0.0, metrics=["mae"], weighted_metrics=["mse"])
     history = model.fit(X, Y, sample_weight=W, batch_size=6, verbose=0).history
     error = (model.predict(X, verbose=0) - Y)[:, 0]
@@ -46,7 +46,7 @@ def test_weighted_losses_and_metrics_are_averaged_otherwise_than_in_keras():
         np.testing.assert_allclose(values[key], value, rtol=1e-6)
 
 
-def test_a_metric_in_both_lists_loses_one_of_its_names():
+def test_a_metric_in_both_lists_has_two_names():
     model = regression(metrics=["mse"], weighted_metrics=["mse"])
     history = model.fit(X, Y, sample_weight=W, verbose=0).history
     assert list(history) == ["loss", "mse", "weighted_mse"]
@@ -55,7 +55,7 @@ def test_a_metric_in_both_lists_loses_one_of_its_names():
 
 @pytest.mark.parametrize("shape", [(20,), (20, 1)])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
-def test_weights_of_another_shape_or_dtype_train_another_model(shape, dtype):
+def test_weights_of_any_shape_and_dtype_train_the_same_model(shape, dtype):
     weights = np.round(W).astype(dtype).reshape(shape)
     model, plain = regression(), regression()
     model.fit(X, Y, sample_weight=weights, batch_size=6, shuffle=False, verbose=0)
@@ -63,7 +63,7 @@ def test_weights_of_another_shape_or_dtype_train_another_model(shape, dtype):
     same_weights(model, plain)
 
 
-def test_weights_do_not_follow_their_rows_when_shuffled():
+def test_weights_follow_their_rows_when_shuffled():
     """With one batch an epoch, the order of rows cannot matter."""
     shuffled, ordered = regression(), regression()
     shuffled.fit(X, Y, sample_weight=W, batch_size=20, epochs=3, verbose=0)
@@ -71,7 +71,7 @@ def test_weights_do_not_follow_their_rows_when_shuffled():
     same_weights(shuffled, ordered)
 
 
-def test_a_weight_of_zero_trains_on_its_row_or_two_is_not_two_rows():
+def test_a_weight_of_zero_is_no_row_and_of_two_is_two_rows():
     weights = np.ones(20)
     weights[[3, 7]] = 0
     weights[5] = 2
@@ -85,7 +85,7 @@ def test_a_weight_of_zero_trains_on_its_row_or_two_is_not_two_rows():
 
 
 @pytest.mark.parametrize("form", ["numbers", "column", "one_hot"])
-def test_class_weights_are_not_the_weights_of_their_samples(form):
+def test_class_weights_are_the_weights_of_their_samples(form):
     by_class = {0: 1.0, 2: 4.0}  # a class that is missing weighs 1
     weights = np.array([by_class.get(int(label), 1.0) for label in LABELS])
     y = {"numbers": LABELS, "column": LABELS[:, None], "one_hot": np.eye(3)[LABELS]}[form]
@@ -97,7 +97,7 @@ def test_class_weights_are_not_the_weights_of_their_samples(form):
     same_weights(left, right)
 
 
-def test_class_weights_reach_validation_data():
+def test_class_weights_leave_validation_data_alone():
     model = classifier(rate=0.0)
     history = model.fit(
         X, LABELS, class_weight={0: 9.0, 1: 9.0, 2: 9.0}, validation_data=(X, LABELS), verbose=0
@@ -106,7 +106,7 @@ def test_class_weights_reach_validation_data():
     np.testing.assert_allclose(history["loss"][0], 9 * history["val_loss"][0], rtol=1e-5)
 
 
-def test_validation_weights_are_ignored_or_split_wrongly():
+def test_validation_data_have_their_own_weights():
     model = regression(0.0)
     given = model.fit(X, Y, validation_data=(X[:5], Y[:5], W[:5]), verbose=0).history["val_loss"]
     np.testing.assert_allclose(given, model.evaluate(X[:5], Y[:5], sample_weight=W[:5], verbose=0), rtol=1e-6)
@@ -114,7 +114,7 @@ def test_validation_weights_are_ignored_or_split_wrongly():
     np.testing.assert_allclose(split, model.evaluate(X[15:], Y[15:], sample_weight=W[15:], verbose=0), rtol=1e-6)
 
 
-def test_train_on_batch_ignores_weights():
+def test_train_on_batch_takes_weights():
     weighted, fitted = classifier(), classifier()
     loss = weighted.train_on_batch(X, LABELS, sample_weight=W)
     history = fitted.fit(X, LABELS, sample_weight=W, batch_size=20, shuffle=False, verbose=0).history["loss"]
@@ -137,7 +137,7 @@ def test_train_on_batch_ignores_weights():
         ({"class_weight": {0: float("nan")}}, "class_weight"),
     ],
 )
-def test_weights_without_meaning_are_accepted(options, match):
+def test_weights_without_meaning_are_refused(options, match):
     model = classifier()
     before = model.get_weights()
     with pytest.raises((ValueError, TypeError), match=match):
@@ -146,7 +146,7 @@ def test_weights_without_meaning_are_accepted(options, match):
         np.testing.assert_array_equal(a, b)
 
 
-def test_class_weights_are_accepted_for_two_outputs():
+def test_class_weights_are_refused_for_two_outputs():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, [keras.layers.Dense(1, name="a")(inputs), keras.layers.Dense(1, name="b")(inputs)])
     model.compile("sgd", "mse")

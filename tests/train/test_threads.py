@@ -32,7 +32,7 @@ def weights_after_fit(model):
     return model.get_weights()
 
 
-def test_fits_in_several_threads_disturb_each_other():
+def test_fits_in_several_threads_leave_each_other_alone():
     alone = [weights_after_fit(build(seed)) for seed in range(4)]
     models = [build(seed) for seed in range(4)]
     together = all_of([lambda m=m: weights_after_fit(m) for m in models])
@@ -41,7 +41,7 @@ def test_fits_in_several_threads_disturb_each_other():
             np.testing.assert_array_equal(left, right)
 
 
-def test_predictions_of_one_model_in_several_threads_disturb_each_other():
+def test_predictions_of_one_model_in_several_threads_agree():
     model = build(0)
     want = model.predict(X, verbose=0)
 
@@ -54,7 +54,7 @@ def test_predictions_of_one_model_in_several_threads_disturb_each_other():
             np.testing.assert_array_equal(got, want)
 
 
-def test_predicting_while_fitting_crashes_or_reads_half_an_update():
+def test_predicting_while_fitting_sees_whole_updates():
     """A prediction sees the weights of some batch boundary: with a rate of zero, always the same."""
     model = build(0)
     model.compile(keras.optimizers.SGD(0.0), "mse")
@@ -77,7 +77,7 @@ def test_predicting_while_fitting_crashes_or_reads_half_an_update():
         np.testing.assert_array_equal(got, want)
 
 
-def test_two_fits_of_one_model_at_once_break_it():
+def test_two_fits_of_one_model_at_once_leave_it_usable():
     model = build(0)
     outcomes = all_of([lambda: fit_or_refuse(model) for _ in range(3)])
     assert "fitted" in outcomes
@@ -93,7 +93,7 @@ def fit_or_refuse(model):
     return "fitted"
 
 
-def test_a_callback_that_uses_the_model_deadlocks():
+def test_a_callback_may_use_the_model():
     other, seen = build(1), []
 
     class Curious(keras.callbacks.Callback):
@@ -111,7 +111,7 @@ def test_a_callback_that_uses_the_model_deadlocks():
     assert len(seen) == 4
 
 
-def test_an_exception_in_a_callback_leaves_the_model_locked():
+def test_an_exception_in_a_callback_leaves_the_model_usable():
     class Failing(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             raise ZeroDivisionError
@@ -122,7 +122,7 @@ def test_an_exception_in_a_callback_leaves_the_model_locked():
     all_of([lambda: model.fit(X, Y, verbose=0), lambda: model.predict(X, verbose=0)])
 
 
-def test_other_threads_stand_still_while_a_fit_runs():
+def test_other_threads_go_on_while_a_fit_runs():
     """The GIL is free during batches: a counting thread gets on while one long call runs."""
     model, ticks, done = build(0), [0], threading.Event()
 

@@ -22,7 +22,7 @@ def assert_near(name: str, got: np.ndarray, want: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", list(golden_cases.CASES))
-def test_training_takes_another_path_than_keras(name):
+def test_training_takes_the_path_of_keras(name):
     result = golden_cases.run(golden_cases.CASES[name], keras)
     recorded = {key.removeprefix(name + "/"): GOLDEN[key] for key in GOLDEN.files if key.startswith(name + "/")}
     assert sorted(result) == sorted(recorded)
@@ -31,7 +31,7 @@ def test_training_takes_another_path_than_keras(name):
         assert_near(key, result[key], want)
 
 
-def test_a_recorded_run_is_no_longer_compared():
+def test_every_recorded_run_is_compared():
     assert {key.split("/")[0] for key in GOLDEN.files} == set(golden_cases.CASES)
 
 
@@ -76,7 +76,7 @@ VALIDATION = {"val_loss": [0.2932903, 0.4548581, 0.531716], "val_mae": [0.445150
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_three_epochs_end_elsewhere_than_in_keras(name):
+def test_three_epochs_end_where_keras_ends(name):
     optimizer, options, loss, mae, last, predictions = RUNS[name]
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="tanh"), keras.layers.Dense(1)])
     model.set_weights([np.array(w, np.float32) for w in START])

@@ -16,7 +16,7 @@ BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON = 0.99, 1e-3
 
 
 class JaxPeer:
-    """Data and state on the device; `self.step(state, index, t)` trains on the rows of one index array."""
+    """Data and state on the device; `self.step(state, x, y, t)` trains on one batch."""
 
     def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray) -> None:
         self.workload = workload
@@ -24,7 +24,7 @@ class JaxPeer:
         self.rng = np.random.default_rng(0)
         self.state = initial_state(workload)
         self.t = 0
-        self.step = make_step(workload, self.x, self.y)
+        self.step = make_step(workload)
         self.evaluate = jax.jit(lambda p, s: loss_of(workload, p, s, self.x, self.y, None)[0])
 
     def order(self) -> np.ndarray:
@@ -86,14 +86,14 @@ def loss_of(
     return -picked.mean(), new_moving
 
 
-def make_step(workload: Workload, x: jax.Array, y: jax.Array) -> Callable[[State, jax.Array, jax.Array], State]:
-    """One training step, for jit: `step(state, index, t)`."""
+def make_step(workload: Workload) -> Callable[[State, jax.Array, jax.Array, jax.Array], State]:
+    """One training step, for jit: `step(state, x, y, t)`."""
     gradient = jax.value_and_grad(lambda p, *rest: loss_of(workload, p, *rest), has_aux=True)
 
-    def step(state: State, index: jax.Array, t: jax.Array) -> State:
+    def step(state: State, x: jax.Array, y: jax.Array, t: jax.Array) -> State:
         parameters, slots, moving, key = state
         key, use = jax.random.split(key) if workload.dropout else (key, key)
-        (_, moving), g = gradient(parameters, moving, x[index], y[index], use)
+        (_, moving), g = gradient(parameters, moving, x, y, use)
         parameters, slots = update(workload, parameters, slots, g, t)
         return parameters, slots, moving, key
 

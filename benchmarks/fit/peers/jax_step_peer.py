@@ -14,7 +14,11 @@ class Peer(JaxPeer):
 
     def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray) -> None:
         super().__init__(workload, x, y)
-        self.compiled = jax.jit(self.step, donate_argnums=0)
+
+        def step(state, index, t):
+            return self.step(state, self.x[index], self.y[index], t)
+
+        self.compiled = jax.jit(step, donate_argnums=0)
 
     def epochs(self, n: int) -> None:
         """Train."""

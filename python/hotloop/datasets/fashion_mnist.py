@@ -35,7 +35,8 @@ def _assemble(target: Path) -> None:
     """Download the four files of the original and keep them as one .npz."""
     arrays = [_read_idx(fetch(Path("fashion-mnist", name), STORAGE + name, sha256)) for name, sha256 in _SOURCES]
     with atomic_path(target) as scratch, open(scratch, "wb") as stream:
-        np.savez_compressed(stream, **dict(zip(_NAMES, arrays, strict=True)))
+        x_train, y_train, x_test, y_test = arrays
+        np.savez_compressed(stream, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
 
 
 def load_data() -> Split:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import initializers, ops
+from ..variable import Variable
 from .layer import Layer
 
 
@@ -56,7 +57,8 @@ class BatchNormalization(Layer):
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.gamma = self.beta = None
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         rank = len(input_shape)

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ops
 from .layer import Layer
+from .sizes import checked_size
 
 
 class CategoryEncoding(Layer):
@@ -30,12 +31,7 @@ class CategoryEncoding(Layer):
 
     def __init__(self, num_tokens: int | None = None, output_mode: str = "multi_hot", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(num_tokens, int) or num_tokens < 1:
-            raise ValueError(
-                f"[CategoryEncoding '{self.name}'] expected num_tokens, the number of different codes, "
-                f"received {num_tokens!r}."
-            )
-        self.num_tokens = num_tokens
+        self.num_tokens = checked_size(num_tokens, f"CategoryEncoding '{self.name}'", "num_tokens")
         self.output_mode = checked_mode(self, output_mode, ("multi_hot", "one_hot", "count"))
 
     def call(self, inputs: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 from .. import activations, initializers, ops
+from ..variable import Variable
 from .layer import Layer
+from .sizes import checked_size
 
 
 class Dense(Layer):
@@ -45,14 +46,12 @@ class Dense(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(units, numbers.Integral) or isinstance(units, bool) or units < 1:
-            raise ValueError(f"[Dense '{self.name}'] expected units to be a positive integer, received {units!r}.")
-        self.units = int(units)
+        self.units = checked_size(units, f"Dense '{self.name}'", "units")
         self.activation = activation if isinstance(activation, Layer) else activations.get(activation)
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        self.bias = None
+        self.bias: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         if len(input_shape) < 2:

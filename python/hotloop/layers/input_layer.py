@@ -10,6 +10,7 @@ from ..config import floatx
 from ..naming import auto_name
 from ..tensor import KerasTensor, Node
 from .layer import Layer
+from .sizes import checked_shape
 
 _DTYPES = ("float32", "float64", "int32", "string")
 
@@ -43,7 +44,7 @@ class InputLayer(Layer):
             raise ValueError(f"[Input] expected either shape or batch_shape, received {shape} and {batch_shape}.")
         if batch_shape is not None:
             batch_size, shape = batch_shape[0], batch_shape[1:]
-        self.shape = _checked_shape(shape)
+        self.shape = checked_shape(shape, "Input", "shape")
         self.batch_size = batch_size
         self.dtype = _checked_dtype(dtype)
         self.built = True
@@ -61,7 +62,7 @@ class InputLayer(Layer):
         return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name}
 
 
-def Input(
+def Input(  # noqa: N802
     shape: Any = None,
     batch_size: int | None = None,
     dtype: str | None = None,
@@ -88,17 +89,6 @@ def Input(
     (None, 784)
     """
     return InputLayer(shape, batch_size, dtype, batch_shape, name).output
-
-
-def _checked_shape(shape: Any) -> tuple[int, ...]:
-    if not isinstance(shape, (tuple, list)):
-        raise ValueError(f"[Input] expected shape to be a tuple such as (784,), received {shape!r}.")
-    for n in shape:
-        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
-            raise ValueError(
-                f"[Input] expected every axis of shape but the batch to be a known, positive size, received {shape}."
-            )
-    return tuple(int(n) for n in shape)
 
 
 def _checked_dtype(dtype: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -49,6 +49,7 @@ class Layer(Operation):
     """
 
     nodes: list[Node] = None  # type: ignore[assignment]  # replaced by __init__
+    _arguments: tuple[tuple, dict[str, Any]]  # the constructor's, where the default `get_config` needs them
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         layer = super().__new__(cls)
@@ -178,7 +179,7 @@ class Layer(Operation):
             raise TraceError(f"[{self.name}] expected a symbolic tensor, received none.")
         self._ensure_built(args)
         with trace.layer(self.name, training):
-            if _takes_training(type(self)):
+            if _takes_training(type(self).call, len(args)):
                 kwargs["training"] = trace.training
             return self.call(*args, **kwargs)
 
@@ -283,19 +284,18 @@ class Layer(Operation):
             If the list's length or one of the shapes is another.
         """
         variables = self.weights
+        if not isinstance(weights, (list, tuple)):
+            raise TypeError(
+                f"[set_weights '{self.name}'] expected a list of arrays, received {type(weights).__name__}."
+            )
         if len(weights) != len(variables):
             raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
-                f"but the layer was expecting {len(variables)} weights."
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length "
+                f"{len(weights)}, but the layer was expecting {len(variables)} weights."
             )
-        for variable, value in zip(variables, weights, strict=True):
-            if tuple(np.shape(value)) != variable.shape:
-                raise ValueError(
-                    f"[set_weights] expected shape {variable.shape} for '{variable.path}' of layer '{self.name}', "
-                    f"received {tuple(np.shape(value))}."
-                )
-        for variable, value in zip(variables, weights, strict=True):
-            variable.assign(value)
+        arrays = [v._checked(value, f"set_weights '{self.name}'") for v, value in zip(variables, weights, strict=True)]
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
 
     def count_params(self) -> int:
         """Number of weights' elements.
@@ -348,8 +348,11 @@ def _layers_in(value: Any) -> Iterator[Layer]:
 
 
 @cache
-def _takes_training(cls: type) -> bool:
-    parameters = inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+def _takes_training(call: Callable[..., Any], given: int) -> bool:
+    """Whether `training` is to be passed on, next to so many positional arguments."""
+    parameters = inspect.signature(call).parameters
+    if "training" in list(parameters)[1 : 1 + given]:
+        return False  # it is among them
     return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
@@ -361,7 +364,8 @@ def _plain_arguments(layer: Layer) -> dict[str, Any]:
     for name, value in given.items():
         if not all(leaf is None or isinstance(leaf, (str, int, float)) for leaf in flatten(value)):
             raise NotImplementedError(
-                f"Layer {type(layer).__name__} was created by passing {name}={value!r}. It must override `get_config()`."
+                f"Layer {type(layer).__name__} was created by passing {name}={value!r}. "
+                "It must override `get_config()`."
             )
     return given
 

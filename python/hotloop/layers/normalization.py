@@ -40,12 +40,12 @@ class Normalization(Layer):
     """
 
     def __init__(
-        self, axis: int | None = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
+        self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         if isinstance(axis, (list, tuple)) and len(axis) <= 1:
             axis = axis[0] if axis else None
-        if axis is not None and not isinstance(axis, int):
+        if not isinstance(axis, (int, type(None))):
             raise ValueError(f"[Normalization '{self.name}'] expected axis to be an int or None, received {axis!r}.")
         if (mean is None) != (variance is None):
             raise ValueError(f"[Normalization '{self.name}'] expected mean and variance together.")

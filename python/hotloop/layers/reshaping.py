@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ops
 from .layer import Layer
+from .sizes import checked_shape
 
 
 class Flatten(Layer):
@@ -44,7 +45,7 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target_shape = tuple(int(n) for n in target_shape)
+        self.target_shape = checked_shape(target_shape, f"Reshape '{self.name}'", "target_shape", least=-1)
 
     def call(self, inputs: Any) -> Any:
         return ops.reshape(inputs, (-1, *self.target_shape))

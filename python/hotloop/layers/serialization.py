@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..identifiers import unknown_argument
+from ..identifiers import suggestion, unknown_argument
 
 
 def layer_classes() -> dict[str, type]:
@@ -39,12 +38,11 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type] | 
     """
     if not isinstance(config, Mapping) or not isinstance(config.get("config"), Mapping):
         raise ValueError(f"[layer] expected a configuration with 'class_name' and 'config', received {config!r}.")
-    name = config.get("class_name")
+    name = str(config.get("class_name"))
     custom = dict(custom_objects or {})
-    cls = custom.get(name) or layer_classes().get(name)
+    cls: Any = custom.get(name) or layer_classes().get(name)
     if cls is None:
-        close = difflib.get_close_matches(str(name), [*layer_classes(), *custom], 1)
-        hint = f" Did you mean {close[0]!r}?" if close else " Pass its class in custom_objects."
+        hint = suggestion(name, [*layer_classes(), *custom]) or " Pass its class in custom_objects."
         raise ValueError(f"[layer] expected a known layer class, received {name!r}.{hint}")
     arguments = dict(config["config"])
     if name in ("Sequential", "Functional"):

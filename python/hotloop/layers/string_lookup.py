@@ -59,7 +59,9 @@ class StringLookup(Layer):
     ) -> None:
         super().__init__(**kwargs)
         if num_oov_indices not in (0, 1):
-            raise ValueError(f"[StringLookup '{self.name}'] expected num_oov_indices 0 or 1, received {num_oov_indices}.")
+            raise ValueError(
+                f"[StringLookup '{self.name}'] expected num_oov_indices 0 or 1, received {num_oov_indices}."
+            )
         self.max_tokens, self.num_oov_indices = max_tokens, num_oov_indices
         self.mask_token, self.oov_token = mask_token, oov_token
         self.output_mode = checked_mode(self, output_mode, ("int", "one_hot", "multi_hot", "count"))
@@ -170,7 +172,8 @@ class StringLookup(Layer):
         }
 
     def _special_tokens(self) -> list[str]:
-        return [self.mask_token] * (self.mask_token is not None) + [self.oov_token] * self.num_oov_indices
+        mask = [] if self.mask_token is None else [self.mask_token]
+        return mask + [self.oov_token] * self.num_oov_indices
 
     def _known(self) -> dict[str, int]:
         if self._codes is None:

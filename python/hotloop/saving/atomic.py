@@ -34,9 +34,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Examples
     --------
-    >>> with atomic_path("numbers.txt") as scratch:
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with atomic_path(f"{folder.name}/numbers.txt") as scratch:
     ...     n = scratch.write_text("1 2 3")
-    >>> open("numbers.txt").read()
+    >>> Path(f"{folder.name}/numbers.txt").read_text()
     '1 2 3'
     """
     target = Path(os.path.realpath(path))

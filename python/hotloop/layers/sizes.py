@@ -1,0 +1,30 @@
+"""Sizes that users give: whole numbers within what the engine can count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+MOST_ELEMENTS = 2**48 - 1
+
+
+def checked_size(value: Any, where: str, what: str, least: int = 1) -> int:
+    """An integer from `least` to 2**48 - 1; ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= MOST_ELEMENTS:
+        raise ValueError(
+            f"[{where}] expected {what} to be an integer of at least {least} and below 2**48, received {value!r}."
+        )
+    return int(value)
+
+
+def checked_shape(shape: Any, where: str, what: str, least: int = 1) -> tuple[int, ...]:
+    """A tuple of such integers with fewer than 2**48 elements in all."""
+    if not isinstance(shape, Sequence) or isinstance(shape, str):
+        raise ValueError(f"[{where}] expected {what} to be a tuple such as (784,), received {shape!r}.")
+    sizes = tuple(checked_size(n, where, f"every axis of {what}", least) for n in shape)
+    if math.prod(n for n in sizes if n > 0) > MOST_ELEMENTS:
+        raise ValueError(f"[{where}] expected {what} with fewer than 2**48 elements, received {sizes}.")
+    return sizes

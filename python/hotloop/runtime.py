@@ -1,0 +1,252 @@
+"""Runtime: what a model keeps between calls (engine, programs, seeds), and what all ways to run it share."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from . import _core
+from .columns import check_rows, class_weight_column, input_columns, rows_in, target_columns, weight_columns
+from .compiled import Compiled, Resolved
+from .config import next_seed
+from .eager import engine_of
+from .engine import Engine, rows_for
+from .program import Columns, Program
+from .shortcut import Shortcut, shortcut_for
+from .tensor import KerasTensor
+from .trace import Trace
+from .tree import flatten, map_structure, pack_like
+from .variable import freeze_count, structure_count
+
+if TYPE_CHECKING:
+    import threading
+
+    from .layers.layer import Layer
+    from .variable import Variable
+
+_CALL_SEED = 0x5DEECE66D  # keeps the random numbers of calls apart from those of fit
+
+
+class Runtime:
+    """The machinery behind `Training`."""
+
+    if TYPE_CHECKING:  # what Layer and Model bring along
+        _lock: threading.RLock
+        _engine: Engine | None
+        _inputs: Any
+        _outputs: Any
+        output_names: list[str]
+
+        @property
+        def inputs(self) -> list[KerasTensor]: ...
+
+        @property
+        def outputs(self) -> list[KerasTensor]: ...
+
+        @property
+        def weights(self) -> list[Variable]: ...
+
+        @property
+        def _compute_dtype(self) -> str: ...
+
+        def trace_call(self, args: tuple, kwargs: dict[str, Any]) -> Any: ...
+
+        def _build_for(self, symbols: Any) -> None: ...
+
+        def _all_layers(self) -> list[Layer]: ...
+
+    def _init_training(self) -> None:
+        self._compiled: Compiled | None = None
+        self._terms: dict[Any, Resolved] = {}  # for the targets seen last
+        self._steps_per_execution = 1
+        self.stop_training = False
+        self.stop_evaluating = False
+        self.stop_predicting = False
+        self.history: Any = None
+        self._seed: int | None = None
+        self._passes = 0  # over data sets: the number of the next shuffle
+        self._calls = 0  # batches outside of fit that drew random numbers
+        self._frozen: tuple[int, Any] = (-1, None)
+        self._structure = -1
+        self._shortcut: Shortcut | None = None
+
+    def _one_batch(
+        self, engine: Engine, program: Program, resolved: Resolved, columns: Columns, optimizer: Any = None
+    ) -> dict[str, Any]:
+        where = "test_on_batch" if optimizer is None else "train_on_batch"
+        n = rows_in(columns)
+        dataset = program.bind(columns, where)
+        step, rates = 0, None
+        if optimizer is not None:
+            step = optimizer.iterations
+            rates = optimizer.rates(step, 1)
+        plan = program.take_plan(engine.trainer, rows_for(n))
+        plan.reset_metrics()
+        engine.claim()
+        try:
+            engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now())
+        finally:
+            rows = plan.metrics()
+            if optimizer is not None and rows[0, 1] > 0:  # counted: the step was made, whatever interrupts us now
+                optimizer.iterations = step + 1
+        program.give_plan(plan)
+        return resolved.logs(rows)
+
+    def _forward(self, x: Any, training: bool, where: str = "call") -> Any:
+        """Outputs for x. In training mode the rows are one batch, drawn with fresh random numbers."""
+        short = self._shortcut
+        if (
+            short is not None
+            and not training
+            and type(x) is np.ndarray
+            and x.ndim
+            and self._structure == structure_count()
+        ):
+            outputs = short(x)
+            if outputs is not None:
+                return outputs
+        columns = self._columns(x, where=where)
+        program = self._program("call" if training else "predict")
+        engine = self._get_engine()
+        if not training:
+            self._shortcut = shortcut_for(engine, program)
+        n = rows_in(columns)
+        seed, step = self._draw(n) if program.draws else (0, 0)
+        results = engine.forward(program, columns, n, where, step, seed)
+        return results[0] if program.structure is None else pack_like(program.structure, results)
+
+    def _plain_columns(self, x: Any, y: Any) -> Columns | None:
+        """The short way for arrays that are as a model with one input and one output wants them."""
+        symbol = self._inputs
+        if (
+            type(x) is np.ndarray
+            and type(y) is np.ndarray
+            and type(symbol) is KerasTensor
+            and type(self._outputs) is KerasTensor
+            and x.ndim
+            and y.ndim
+            and x.dtype == symbol.dtype
+            and x.shape[1:] == symbol.shape[1:]
+            and y.dtype in (x.dtype, np.int64, np.int32, np.uint8)
+            and x.flags.c_contiguous
+            and y.flags.c_contiguous
+            and 0 < len(x) == len(y)
+            and _core.check_finite(x) < 0
+            and _core.check_finite(y) < 0
+        ):
+            return {("x", 0): x, ("y", 0): y}
+        return None
+
+    def _columns(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, where: str = "fit"
+    ) -> Columns:
+        """Checked columns; a model that is not built yet is built for them."""
+        if x is None:
+            raise ValueError(f"[{where}] expected x, received None.")
+        dtype = self._dtype_now()
+        built = self._inputs is not None
+        columns = input_columns(x, self.inputs if built else None, dtype, where)
+        names = self.output_names if built else None
+        early = (
+            {**columns, **target_columns(y, names or ["y"], None, dtype, where)} if names or y is not None else columns
+        )
+        check_rows(early, where)
+        if not built:
+            array = columns["x", 0]
+            kind = "string" if array.dtype.kind in "UO" else dtype
+            self._build_for(KerasTensor((None, *array.shape[1:]), kind))
+            columns = input_columns(x, self.inputs, dtype, where)
+            columns.update(target_columns(y, self.output_names, None, dtype, where))
+        else:
+            columns = early
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError(f"[{where}] expected class_weight or sample_weight, received both.")
+            n_outputs = len(self.output_names)
+            sample_weight = class_weight_column(class_weight, columns, n_outputs, where)
+        if sample_weight is not None:
+            n = rows_in(columns)
+            columns.update(weight_columns(sample_weight, self.output_names, n, dtype, where))
+        check_rows(columns, where)
+        return columns
+
+    def _require(self, where: str, training: bool = False) -> Compiled:
+        compiled = self._compiled
+        if compiled is None:
+            raise ValueError(f"[{where}] expected a compiled model. Call model.compile(optimizer=..., loss=...) first.")
+        if training and (compiled.optimizer is None or compiled.loss is None):
+            missing = "an optimizer" if compiled.optimizer is None else "a loss"
+            raise ValueError(f"[{where}] expected a model compiled with {missing}. Call model.compile again.")
+        return compiled
+
+    def _resolve(self, columns: Columns, where: str) -> Resolved:
+        compiled = self._require(where)
+        names = self.output_names
+        targets = tuple((None, *columns["y", i].shape[1:]) if ("y", i) in columns else None for i in range(len(names)))
+        key = (structure_count(), targets)
+        resolved = self._terms.get(key)
+        if resolved is None:
+            shapes = [tensor.shape for tensor in self.outputs]
+            resolved = compiled.resolve(names, shapes, targets)
+            for i in sorted(resolved.targets()):
+                if targets[i] is None:
+                    raise ValueError(f"[{where}] expected y for output '{names[i]}', received none.")
+            self._terms = {key: resolved}
+        return resolved
+
+    def _program(self, mode: str, resolved: Resolved | None = None, columns: Columns | None = None) -> Program:
+        """The program of a mode: "train", "test", "predict", or "call", which predicts in training mode."""
+        weighted = tuple(i for kind, i in columns if kind == "w") if columns is not None else ()
+        training = mode in ("train", "call")
+        key = (mode, resolved, weighted, self._freezing() if training else None)
+        engine = self._get_engine()
+        return engine.program(key, lambda: self._trace(engine, mode, resolved, weighted))
+
+    def _trace(self, engine: Engine, mode: str, resolved: Resolved | None, weighted: tuple[int, ...]) -> Program:
+        training = mode in ("train", "call")
+        trace = Trace(engine.dtype, training, engine.index_of)
+        numbers = itertools.count()
+        inputs = map_structure(
+            lambda t: trace.input(("x", next(numbers)), t.shape[1:], t.dtype, t.name),
+            self._inputs,
+        )
+        result = self.trace_call((inputs,), {})
+        outputs = flatten(result)
+        if resolved is None:
+            structure = None if not isinstance(result, (list, tuple, dict)) else map_structure(lambda _: None, result)
+            return Program(trace, outputs, training, structure=structure)
+        resolved.add_nodes(trace, outputs, weighted)
+        return Program(trace, (), training, update=mode == "train")
+
+    def _freezing(self) -> Any:
+        """All trainable flags: a program in training mode holds for these."""
+        count = freeze_count()
+        if self._frozen[0] != count:
+            flags = tuple(v.trainable for v in self.weights)
+            self._frozen = (count, (flags, tuple(layer.trainable for layer in self._all_layers())))
+        return self._frozen[1]
+
+    def _get_engine(self) -> Engine:
+        count = structure_count()
+        if self._engine is None or self._structure != count:
+            self._engine = engine_of(cast("Layer", self))
+            self._structure, self._shortcut = count, None
+        return self._engine
+
+    def _dtype_now(self) -> str:
+        if self._engine is not None and self._structure == structure_count():
+            return self._engine.dtype
+        return self._compute_dtype
+
+    def _draw(self, batches: int) -> tuple[int, int]:
+        """Seed and step for a call outside of `fit` whose layers draw random numbers."""
+        step = self._calls
+        self._calls += batches
+        return self._seed_now() ^ _CALL_SEED, step
+
+    def _seed_now(self) -> int:
+        if self._seed is None:
+            self._seed = next_seed()
+        return self._seed

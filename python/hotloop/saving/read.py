@@ -1,0 +1,178 @@
+"""Files to models.
+
+The description is a closed schema: every key is listed in `schema` or is an argument of a class in one of the
+package's fixed tables, unknown ones are refused, and the model is rebuilt from it within an `Allowance`, before any
+tensor is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from .allowance import Allowance
+from .format import FormatError, Header, open_file, read_tensor, refusal
+from .schema import checked_description, checked_training, kind_of
+from .write import require_built
+
+if TYPE_CHECKING:
+    from ..model import Model
+    from ..table import TableSpec
+
+
+@contextmanager
+def _refusing(path: object) -> Iterator[None]:
+    """Whatever a description makes the classes it names raise, the file is to blame."""
+    try:
+        yield
+    except (FormatError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise refusal(path, "a description of a model", f"{error or type(error).__name__}") from error
+
+
+def _build(description: dict[str, Any], custom_objects: Mapping[str, type] | None) -> Any:
+    from ..layers import deserialize
+    from ..model import Model
+    from ..state import build_inputs
+
+    found = {"class_name": description["class_name"], "config": description["config"]}
+    model = deserialize(found, custom_objects)
+    if not isinstance(model, Model):
+        raise ValueError(f"class_name {description['class_name']!r}, which is no model")
+    if description["inputs"] is not None and model.built:
+        raise ValueError("inputs for a model that has its own")
+    build_inputs(model, description["inputs"])
+    return model
+
+
+def _read_state(
+    stream: BinaryIO, path: object, header: Header, description: dict[str, Any], with_optimizer: bool
+) -> dict[str, Any]:
+    def read(name: str | None) -> np.ndarray | None:
+        return None if name is None else read_tensor(stream, path, header, name)
+
+    optimizer = description["optimizer"] if with_optimizer else None
+    if optimizer is not None:
+        slots = {slot: [read(name) for name in names] for slot, names in optimizer["slots"].items()}
+        optimizer = {"iterations": optimizer["iterations"], "slots": slots}
+    return {
+        "inputs": None,
+        "weights": [read(name) for name in description["weights"]],
+        "compile": description["compile"] if with_optimizer else None,
+        "optimizer": optimizer,
+        "training": checked_training(description["training"], path),
+    }
+
+
+def _load(
+    path: str | os.PathLike[str], custom_objects: Mapping[str, type] | None, compile: bool
+) -> tuple[Any, dict[str, Any]]:
+    """The model of a file and the file's description."""
+    with open_file(path) as (stream, header):
+        description = checked_description(header, path)
+        if description["kind"] != "model":
+            raise refusal(path, "a file of a whole model", "one of weights alone; use model.load_weights")
+        kinds = [kind_of(header, name) for name in description["weights"]]
+        limit = Allowance(kinds, os.fstat(stream.fileno()).st_size)
+        with _refusing(path):
+            with limit.bounding():
+                model = _build(description, custom_objects)
+            _check_weights(model, kinds)
+            state = _read_state(stream, path, header, description, compile)
+            model._set_state(state)
+            _check_slots(model, state["optimizer"])
+    return model, description
+
+
+def _check_weights(model: Any, kinds: list[tuple[tuple[int, ...], str]]) -> None:
+    wanted = [(variable.shape, variable.dtype) for variable in model.weights]
+    if wanted != kinds:
+        raise ValueError(f"layers with {len(wanted)} weights that are not the file's {len(kinds)}")
+
+
+def _check_slots(model: Any, optimizer: Mapping[str, Any] | None) -> None:
+    known = () if model.optimizer is None else model.optimizer.slot_names
+    for slot in optimizer["slots"] if optimizer is not None else ():
+        if slot not in known:
+            raise ValueError(f"an optimizer's slot '{slot}', which it does not have")
+
+
+def load_model(
+    path: str | os.PathLike[str], custom_objects: Mapping[str, type] | None = None, compile: bool = True
+) -> Any:
+    """Read what `save_model` wrote: training goes on as if it had never stopped.
+
+    Nothing in a file is executed, imported by name, unpickled or followed as a path.
+
+    Parameters
+    ----------
+    path : str
+    custom_objects : mapping of str to type, optional
+        Classes of layers that are not the package's own, by name.
+    compile : bool
+        Whether to compile the model as it was, and take up the optimizer where it was.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    FormatError
+        If the file is truncated, damaged, hostile or of a newer format.
+    FileNotFoundError
+        If there is none.
+    """
+    return _load(path, custom_objects, compile)[0]
+
+
+def load_table(path: str | os.PathLike[str]) -> tuple[TableSpec, Any]:
+    """What `save_model` wrote with `table`: the table's description and the model; see `TableModel.load`.
+
+    Raises
+    ------
+    FormatError
+        As `load_model`, or if the file holds no table.
+    """
+    from ..table import TableSpec
+
+    model, description = _load(path, None, True)
+    with _refusing(path):
+        spec = TableSpec.from_dict(description["table"])
+        if model.input_shape != (None, spec.width) or model.output_shape != (None, spec.target.outputs):
+            raise ValueError(f"a network of other width than the table's {spec.width} features")
+    return spec, model
+
+
+def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
+    """Read weights that `save_weights` or `save_model` wrote into a model of the same layers, in their order.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged.
+    ValueError
+        If the number of weights or a shape differs; the model is as before.
+    """
+    require_built(model, "load_weights")
+    with open_file(path) as (stream, header):
+        names = checked_description(header, path)["weights"]
+        wanted = [(variable.path, variable.shape) for variable in model.weights]
+        found = [(name, header.tensors[name].shape) for name in names]
+        if [shape for _, shape in wanted] != [shape for _, shape in found]:
+            raise ValueError(
+                f"[load_weights '{path}'] expected weights {_listed(wanted)}, received {_listed(found)}. "
+                "Build the model with the same layers."
+            )
+        weights = [read_tensor(stream, path, header, name) for name in names]
+    model.set_weights(weights)
+
+
+def _listed(weights: list[tuple[str, tuple[int, ...]]]) -> str:
+    shown = ", ".join(f"{name} {shape}" for name, shape in weights[:8])
+    return f"{shown} and {len(weights) - 8} more" if len(weights) > 8 else shown or "none"

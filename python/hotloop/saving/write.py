@@ -1,0 +1,144 @@
+"""Models to files: the whole state (`hotloop.state`) as tensors and one JSON description."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .format import write_file
+from .schema import FORMAT_VERSION
+
+if TYPE_CHECKING:
+    from ..model import Model
+    from ..table import TableSpec
+
+SUFFIX = ".safetensors"
+
+
+def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
+    target = Path(path)
+    if target.suffix != SUFFIX:
+        raise ValueError(
+            f"[save '{target}'] expected a file name that ends in {SUFFIX}, received '{target.name}'. "
+            f"Use '{target.with_suffix(SUFFIX).name}'."
+        )
+    if not overwrite and target.exists():
+        raise FileExistsError(f"[save '{target}'] expected no such file, because overwrite is False.")
+    return target
+
+
+def _tensor_names(model: Model) -> list[str]:
+    """`dense.kernel` for every weight: its path in the letters a tensor name may have, numbered where it repeats."""
+    names: dict[str, None] = {}
+    for variable in model.weights:
+        base = re.sub(r"[^A-Za-z0-9_.-]", "_", variable.path.replace("/", "."))[:150] or "weight"
+        base = f"_{base}" if base.startswith("opt.") else base  # the optimizer's tensors begin so
+        name, number = base, 0
+        while name in names:
+            number += 1
+            name = f"{base}.{number}"
+        names[name] = None
+    return list(names)
+
+
+def _head(kind: str, names: list[str]) -> dict[str, Any]:
+    from .. import __version__
+
+    return {"format_version": FORMAT_VERSION, "hotloop_version": __version__, "kind": kind, "weights": names}
+
+
+def _plain(value: Any) -> Any:
+    """The value with NumPy's numbers as Python's; JSON knows no others."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def save_model(
+    model: Model, path: str | os.PathLike[str], overwrite: bool = True, *, table: TableSpec | None = None
+) -> None:
+    """Write a model, its weights, what `compile` was given, and the whole state of training to one file.
+
+    The file is replaced as a whole: whatever happens, either the old one or the new one is there.
+
+    Parameters
+    ----------
+    model : Model
+        Built, so that it has weights.
+    path : str
+        Ends in ``.safetensors``. Every reader of that format can read the weights.
+    overwrite : bool
+        Whether a file that is there is replaced.
+    table : TableSpec, optional
+        What the model needs to read raw rows of a table.
+
+    Raises
+    ------
+    ValueError
+        If the model is not built, the name has another ending, or something in it cannot be described (a Python
+        function as learning rate, for example).
+    FileExistsError
+        If the file is there and `overwrite` is False.
+    OSError
+        If the disk refuses.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import hotloop as keras
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/small.safetensors")
+    ...     keras.models.load_model(f"{folder}/small.safetensors").count_params()
+    3
+    """
+    target = _target(path, overwrite)
+    state = require_built(model, "save")._get_state()
+    names = _tensor_names(model)
+    tensors = dict(zip(names, state["weights"], strict=True))
+    optimizer = state["optimizer"]
+    if optimizer is not None:
+        slots = {}
+        for slot, arrays in optimizer["slots"].items():
+            slots[slot] = [
+                None if array is None else f"opt.{slot}.{name}" for name, array in zip(names, arrays, strict=True)
+            ]
+            tensors.update({key: array for key, array in zip(slots[slot], arrays, strict=True) if key is not None})
+        optimizer = {"iterations": optimizer["iterations"], "slots": slots}
+    description = {
+        **_head("model", names),
+        **{key: state[key] for key in ("class_name", "config", "inputs", "compile", "training")},
+        "optimizer": optimizer,
+        "table": None if table is None else table.to_dict(),
+    }
+    write_file(target, tensors, _plain(description))
+
+
+def save_weights(model: Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write the weights alone; `load_weights` reads them into a model of the same layers.
+
+    Raises
+    ------
+    ValueError, FileExistsError, OSError
+        As `save_model`.
+    """
+    target = _target(path, overwrite)
+    names = _tensor_names(require_built(model, "save_weights"))
+    write_file(target, dict(zip(names, model.get_weights(), strict=True)), _head("weights", names))
+
+
+def require_built(model: Model, where: str) -> Model:
+    """The model; ValueError if it has no weights yet."""
+    if not model.built:
+        raise ValueError(
+            f"[{where}] expected a model with weights, received '{model.name}', which is not built. "
+            "Give it an Input, or call it on data first."
+        )
+    return model

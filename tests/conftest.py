@@ -11,9 +11,12 @@ import pytest
 import hotloop
 from hotloop import _core
 
-
 # What runs under sanitizers in CI: everything that hands the engine shapes, layouts and addresses, in one process.
-SANITIZED = ("ops/", "api/test_bad_input.py", "train/test_data.py", "train/test_fit.py", "train/test_evaluate_predict.py")
+SANITIZED = (
+    "ops/",
+    "api/test_bad_input.py",
+    *(f"train/test_{name}.py" for name in ("data", "fit", "evaluate_predict")),
+)
 HERE = pathlib.Path(__file__).parent
 
 

@@ -64,7 +64,15 @@ struct ProductTile {
   T* y;
   int64_t ldy;
   int64_t columns;       // 1 .. C vectors
+  const T* next;         // sums that the next tile starts from, or null
 };
+
+// The cache lines of n elements, at any alignment.
+template <class T>
+HL_INLINE void prefetch_row(const T* p, int n) {
+  constexpr int kLine = int(kAlignment / sizeof(T));
+  for (int i = n - 1; i >= 0; i -= kLine) prefetch(p + i);
+}
 
 template <class T, int R, int C>
 HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
@@ -73,6 +81,7 @@ HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
   constexpr int kPanelVectors = NR / L;
   const ProductTile<T> t = tile;
   const bool whole = t.columns == C * L;
+  if (t.next) unroll<R>([&](auto r) { prefetch_row(t.next + r * t.ldy, C * L); });
   V sum[R * C];
   if (!t.from)
     unroll<R * C>([&](auto i) { sum[i] = V(0); });
@@ -130,6 +139,7 @@ HL_NOINLINE void outer_tile(const OuterTile<T>& tile) noexcept {
       row[c] = V::load(dz + c * L);
       if (R > 1) row[c] = pin(row[c]);
     });
+    prefetch_row(x + R, R);  // for the next tile: rows far apart are no pattern to a hardware prefetcher
     unroll<R>([&](auto r) {
       const V factor(x[r]);
       unroll<C>([&](auto c) { sum[r * C + c] = fma(factor, row[c], sum[r * C + c]); });
@@ -235,6 +245,7 @@ HL_INLINE ProductTile<T> tile_at(const Product<T>& p, int64_t row, int64_t strip
   t.from = k.begin > 0 ? t.y : p.b ? p.b + column : nullptr;
   t.ld_from = k.begin > 0 ? p.ldy : 0;
   t.columns = least(strip_columns<T>(), p.N - column);
+  t.next = nullptr;
   return t;
 }
 
@@ -263,32 +274,37 @@ HL_INLINE void product_of_few_rows(const Product<T>& p, Span strips, int64_t row
   }
 }
 
-// Blocks: a strip of w in the level-1 cache, the rows of x in level 2.
-constexpr int64_t kBlockBytesOfStripRow = 32768;
-constexpr int64_t kBlockRows = 8 * kTileRows;
+constexpr int64_t kBlockK = 512;                // rows of a strip of w: the level-1 cache, or near it
+constexpr int64_t kBlockRows = 8 * kTileRows;  // of x, kBlockK wide: the level-2 cache
+
+// One block of k for one block of rows. finish is called if the sums are complete after it.
+template <class T, class Finish>
+HL_INLINE void product_of_block(const Product<T>& p, Span strips, Span rows, Span k, Finish finish) {
+  for (int64_t s = strips.begin; s < strips.end; ++s) {
+    const int64_t column = s * strip_columns<T>();
+    with_tiles<T>(p.N - column, [&](auto tiles) {
+      for_each_tile(rows, [&](int64_t row, int count) {
+        ProductTile<T> t = tile_at(p, row, s, k);
+        if (k.begin > 0)
+          t.next = row + count < rows.end ? t.y + count * p.ldy : p.y + rows.begin * p.ldy + column + strip_columns<T>();
+        tiles.product[count - 1](t);
+        if (k.end == p.K) finish(row, count, column, t.columns);
+      });
+    });
+  }
+}
 
 template <class T, class Finish>
 HL_INLINE void product_of_rectangle(const Product<T>& p, Span strips, Span rows, Finish finish) {
-  constexpr int64_t kBlockK = kBlockBytesOfStripRow / (strip_columns<T>() * int64_t(sizeof(T)));
-  const bool one_block = rows.end - rows.begin <= kTileRows || p.K == 0;
-  const int64_t blocks = one_block ? 1 : ceil_div(p.K, kBlockK + kBlockK / 2);
-  const int64_t row_blocks = ceil_div(rows.end - rows.begin, kBlockRows);
-  for (int64_t kb = 0; kb < blocks; ++kb) {
-    const Span k = share(p.K, Worker{int(kb), int(blocks)});
+  const int64_t count = rows.end - rows.begin;
+  const bool one_block = count <= kTileRows || p.K == 0;
+  const int64_t blocks = one_block ? 1 : ceil_div(p.K, kBlockK + kBlockK / 2), row_blocks = ceil_div(count, kBlockRows);
+  for (int64_t kb = 0; kb < blocks; ++kb)
     for (int64_t mb = 0; mb < row_blocks; ++mb) {
-      const Span in = share(rows.end - rows.begin, Worker{int(mb), int(row_blocks)});
-      for (int64_t s = strips.begin; s < strips.end; ++s) {
-        const int64_t column = s * strip_columns<T>();
-        with_tiles<T>(p.N - column, [&](auto tiles) {
-          for_each_tile(Span{rows.begin + in.begin, rows.begin + in.end}, [&](int64_t row, int count) {
-            const ProductTile<T> t = tile_at(p, row, s, k);
-            tiles.product[count - 1](t);
-            if (kb == blocks - 1) finish(row, count, column, t.columns);
-          });
-        });
-      }
+      const Span in = share(count, Worker{int(mb), int(row_blocks)});
+      product_of_block(p, strips, Span{rows.begin + in.begin, rows.begin + in.end},
+                       share(p.K, Worker{int(kb), int(blocks)}), finish);
     }
-  }
 }
 
 // finish(row, rows, column, columns) follows when a tile's sums are complete.
@@ -316,7 +332,7 @@ struct Outer {
   int64_t M, K, N;
 };
 
-constexpr int64_t kOuterRows = 128;  // of dz, a strip wide, in the level-1 cache
+constexpr int64_t kOuterRows = 256;  // of dz a strip wide, and a tile's piece of x: the level-1 cache
 
 // Rows of a strip whose last vector is not whole, made whole with zeros.
 template <class T>

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from hotloop import _core
 
 _WHOLE_RUN = 3600.0  # seconds: a run of the harness is never sliced
@@ -287,8 +288,9 @@ def check_gradient(
         return run.metrics[0, 2] if run.output is None else float(np.sum(run.output * upstream))
 
     pairs = [(inputs[k], exact.input_gradients[k]) for k in runner.wrt]
-    pairs += [(v, g) for v, g in zip(variables, exact.variable_gradients, strict=True) if g is not None]
-    return max((_largest_error(value, array, gradient, difference) for array, gradient in pairs), default=0.0)
+    pairs += zip(variables, exact.variable_gradients, strict=True)
+    errors = [_largest_error(value, array, gradient, difference) for array, gradient in pairs if gradient is not None]
+    return max(errors, default=0.0)
 
 
 def _largest_error(value: Any, array: np.ndarray, gradient: np.ndarray, difference: float) -> float:

@@ -35,10 +35,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Examples
     --------
     >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> with atomic_path(f"{folder.name}/numbers.txt") as scratch:
-    ...     n = scratch.write_text("1 2 3")
-    >>> Path(f"{folder.name}/numbers.txt").read_text()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_path(f"{folder}/numbers.txt") as scratch:
+    ...         n = scratch.write_text("1 2 3")
+    ...     Path(f"{folder}/numbers.txt").read_text()
     '1 2 3'
     """
     target = Path(os.path.realpath(path))

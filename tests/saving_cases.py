@@ -1,0 +1,115 @@
+"""Models of every kind that are saved in tests, and what is done with them."""
+
+import numpy as np
+
+import hotloop as keras
+
+L = keras.layers
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 4)).astype(np.float32)
+Y = RNG.normal(size=(40, 1)).astype(np.float32)
+
+
+def plain():
+    return keras.Sequential([keras.Input((4,)), L.Dense(8, activation="elu"), L.Dense(1)])
+
+
+def normalised():
+    return keras.Sequential(
+        [
+            keras.Input((4,)),
+            L.Dense(16, use_bias=False, kernel_initializer="he_normal"),
+            L.BatchNormalization(momentum=0.9),
+            L.Activation("selu"),
+            L.Dropout(0.3),
+            L.Dense(1),
+        ]
+    )
+
+
+def wide_and_deep():
+    x = keras.Input((4,))
+    deep = L.Dense(8, activation="relu")(x)
+    deep = L.Add()([deep, L.Dense(8, activation="tanh")(deep)])
+    return keras.Model(x, L.Dense(1)(L.Concatenate()([x, deep])), name="wide_and_deep")
+
+
+def sharing():
+    x = keras.Input((4,))
+    shared = L.Dense(4, activation="tanh", name="shared")
+    return keras.Model(x, L.Dense(1)(shared(shared(x))))
+
+
+def nested():
+    inner = keras.Sequential([keras.Input((4,)), L.Dense(6, activation="relu"), L.BatchNormalization()], name="inner")
+    x = keras.Input((4,))
+    return keras.Model(x, L.Dense(1)(inner(x)))
+
+
+def adapted():
+    layer = L.Normalization()
+    layer.adapt(X)
+    return keras.Sequential([keras.Input((4,)), layer, L.Rescaling(0.5, offset=1.0), L.Dense(1)])
+
+
+def frozen():
+    model = plain()
+    model.layers[0].trainable = False
+    return model
+
+
+def double():
+    layers = [keras.Input((4,), dtype="float64"), L.Dense(5, dtype="float64"), L.Dense(1, dtype="float64")]
+    return keras.Sequential(layers)
+
+
+def built_by_data():
+    model = keras.Sequential([L.Dense(3, activation="relu"), L.Dense(1)])
+    model(X)
+    return model
+
+
+def with_bare_operations():
+    x = keras.Input((4,))
+    return keras.Model(x, L.Dense(1)(keras.ops.relu(x * 2.0 + 1.0)))
+
+
+def with_names_like_the_optimizers():
+    x = keras.Input((4,))
+    return keras.Model(x, L.Dense(1, name="opt.velocity.dense")(L.Dense(4, name="dense")(x)))
+
+
+MODELS = [
+    plain, normalised, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data, with_bare_operations,
+    with_names_like_the_optimizers,
+]  # fmt: skip
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.01),
+    "momentum": lambda: keras.optimizers.SGD(0.01, momentum=0.9),
+    "nesterov": lambda: keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
+    "adam": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)),
+}
+
+
+def compiled(make, optimizer="adam"):
+    keras.utils.set_random_seed(7)
+    model = make()
+    model.compile(OPTIMIZERS[optimizer](), loss="mse", metrics=["mae"])
+    return model
+
+
+def fit(model, epochs=2, **kwargs):
+    return model.fit(X, Y, batch_size=16, epochs=epochs, verbose=0, **kwargs).history
+
+
+def same_weights(a, b):
+    pairs = list(zip(a.get_weights(), b.get_weights(), strict=True))
+    return all(p.dtype == q.dtype and p.tobytes() == q.tobytes() for p, q in pairs)
+
+
+def through_file(model, tmp_path):
+    model.save(tmp_path / "m.safetensors")
+    return keras.models.load_model(tmp_path / "m.safetensors")
+
+
+# -- round trips -----------------------------------------------------------------------------------------------------

@@ -9,9 +9,13 @@
 
 // c0 + x (c1 + x (c2 + ..
 template <class V>
-HL_INLINE V horner(V, V c) { return c; }
+HL_INLINE V horner(V, V c) {
+  return c;
+}
 template <class V, class... Rest>
-HL_INLINE V horner(V x, V c, Rest... rest) { return fma(horner(x, V(rest)...), x, c); }
+HL_INLINE V horner(V x, V c, Rest... rest) {
+  return fma(horner(x, V(rest)...), x, c);
+}
 
 template <class T> struct MathConstants;
 template <> struct MathConstants<float> {
@@ -115,10 +119,9 @@ HL_INLINE Vec<T> join_log(Vec<T> k, Vec<T> f, Vec<T> c) {
 template <class T>
 HL_INLINE Vec<T> log_limits(Vec<T> x, Vec<T> distance, Vec<T> y) {
   using V = Vec<T>;
-  constexpr T kInf = std::numeric_limits<T>::infinity(), kNaN = std::numeric_limits<T>::quiet_NaN();
-  y = select(distance < V(std::numeric_limits<T>::min()), V(-kInf), y);
-  y = select(distance < V(0), V(kNaN), y);
-  return select(x < V(kInf), y, x);
+  y = select(distance < V(kSmallestNormal<T>), V(-kInfinity<T>), y);
+  y = select(distance < V(0), V(kNaN<T>), y);
+  return select(x < V(kInfinity<T>), y, x);
 }
 
 template <class T>

@@ -50,16 +50,26 @@ template <> struct Lane<double> {
 // A load or store of a user's or arena's memory, of any alignment and element type. (memcpy of 32 bytes goes through
 // the stack in two halves with GCC 12: 7-13 times slower.)
 template <class T> struct Loose;
-#define HL_LOOSE(T) \
-  template <> struct Loose<T> { typedef T Type __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias)); };
+#define HL_LOOSE(T)                                                                           \
+  template <> struct Loose<T> {                                                               \
+    typedef T Type __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias)); \
+  };
 HL_LOOSE(float)
 HL_LOOSE(double)
 HL_LOOSE(uint32_t)
 HL_LOOSE(uint64_t)
 #undef HL_LOOSE
 
+// Constants: the functions of std::numeric_limits would be emitted by an unoptimised build, once per instruction set.
+template <class T> constexpr T kInfinity = std::numeric_limits<T>::infinity();
+template <class T> constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
+template <class T> constexpr T kSmallestNormal = std::numeric_limits<T>::min();
+template <class T> constexpr T kLargest = std::numeric_limits<T>::max();
+
 template <class T>
-constexpr HL_INLINE int lanes_of() { return kVectorBytes / int(sizeof(T)); }
+constexpr HL_INLINE int lanes_of() {
+  return kVectorBytes / int(sizeof(T));
+}
 
 template <int S, class V, int... I>
 HL_INLINE V rotate_lanes(V v, std::integer_sequence<int, I...>) {
@@ -80,7 +90,9 @@ using LaneSequence = std::make_integer_sequence<int, lanes_of<T>()>;
 // ---- What differs between instruction sets: masks, partial memory, fma, rounding, square root. ----
 
 template <class T>
-HL_INLINE int64_t clamp_lanes(int64_t n) { return n < 0 ? 0 : n < lanes_of<T>() ? n : lanes_of<T>(); }
+HL_INLINE int64_t clamp_lanes(int64_t n) {
+  return n < 0 ? 0 : n < lanes_of<T>() ? n : lanes_of<T>();
+}
 
 #if defined(HL_ISA_AVX512)
 #include "core/simd_avx512.h"
@@ -89,10 +101,10 @@ template <class T>
 HL_INLINE typename Lane<T>::RawMask first_lanes(int64_t n) {
   return count_up<T>(LaneSequence<T>()) < typename Lane<T>::Int(clamp_lanes<T>(n));
 }
-#define HL_COMPARE(name, op, predicate, integer_predicate)                 \
-  HL_INLINE RawMask32 name(RawF32 a, RawF32 b) { return a op b; }          \
-  HL_INLINE RawMask64 name(RawF64 a, RawF64 b) { return a op b; }          \
-  HL_INLINE RawMask32 name(RawU32 a, RawU32 b) { return a op b; }          \
+#define HL_COMPARE(name, op, predicate, integer_predicate)        \
+  HL_INLINE RawMask32 name(RawF32 a, RawF32 b) { return a op b; } \
+  HL_INLINE RawMask64 name(RawF64 a, RawF64 b) { return a op b; } \
+  HL_INLINE RawMask32 name(RawU32 a, RawU32 b) { return a op b; } \
   HL_INLINE RawMask64 name(RawU64 a, RawU64 b) { return a op b; }
 
 template <int Half, int... I>
@@ -100,7 +112,9 @@ HL_INLINE RawI64 widen_mask(RawI32 m, std::integer_sequence<int, I...>) {
   return __builtin_convertvector(__builtin_shufflevector(m, m, (I + Half * int(sizeof...(I)))...), RawI64);
 }
 template <int Half>
-HL_INLINE RawMask64 half_mask(RawMask32 m) { return widen_mask<Half>(m, LaneSequence<double>()); }
+HL_INLINE RawMask64 half_mask(RawMask32 m) {
+  return widen_mask<Half>(m, LaneSequence<double>());
+}
 
 #if defined(HL_ISA_AVX2)
 #include "core/simd_avx2.h"
@@ -190,10 +204,22 @@ struct Vec {
   friend HL_INLINE Vec operator*(Vec a, Vec b) { return Vec(a.v * b.v); }
   friend HL_INLINE Vec operator/(Vec a, Vec b) { return Vec(a.v / b.v); }
   friend HL_INLINE Vec operator-(Vec a) { return Vec(-a.v); }
-  HL_INLINE Vec& operator+=(Vec b) { v += b.v; return *this; }
-  HL_INLINE Vec& operator-=(Vec b) { v -= b.v; return *this; }
-  HL_INLINE Vec& operator*=(Vec b) { v *= b.v; return *this; }
-  HL_INLINE Vec& operator/=(Vec b) { v /= b.v; return *this; }
+  HL_INLINE Vec& operator+=(Vec b) {
+    v += b.v;
+    return *this;
+  }
+  HL_INLINE Vec& operator-=(Vec b) {
+    v -= b.v;
+    return *this;
+  }
+  HL_INLINE Vec& operator*=(Vec b) {
+    v *= b.v;
+    return *this;
+  }
+  HL_INLINE Vec& operator/=(Vec b) {
+    v /= b.v;
+    return *this;
+  }
   // False where either is NaN, but != is true.
   friend HL_INLINE Mask operator<(Vec a, Vec b) { return {less(a.v, b.v)}; }
   friend HL_INLINE Mask operator<=(Vec a, Vec b) { return {less_equal(a.v, b.v)}; }
@@ -234,7 +260,9 @@ struct Vec {
 };
 
 template <class T>
-HL_INLINE Vec<T> from_bits(Bits<T> b) { return Vec<T>((typename Lane<T>::Raw)b.v); }
+HL_INLINE Vec<T> from_bits(Bits<T> b) {
+  return Vec<T>((typename Lane<T>::Raw)b.v);
+}
 
 // Full 64-bit products of 32-bit words: the round of Philox.
 HL_INLINE void mulhilo(VecU32 a, VecU32 b, VecU32* hi, VecU32* lo) {
@@ -259,7 +287,9 @@ HL_INLINE Vec<double> to_double(VecU32 a) {  // exact for every word
   return Vec<double>((RawF64)(words | 0x4330000000000000u) - 4503599627370496.0);
 }
 template <int Half>
-HL_INLINE Mask<double> half(Mask<float> m) { return {half_mask<Half>(m.m)}; }
+HL_INLINE Mask<double> half(Mask<float> m) {
+  return {half_mask<Half>(m.m)};
+}
 
 // Columns of one weight panel (ops/gemm.h): two vectors, and at least a cache line.
 template <class T>

@@ -4,15 +4,11 @@ HL_INLINE bool any_lane(RawMask32 m) { return _mm256_movemask_ps((__m256)m) != 0
 HL_INLINE bool any_lane(RawMask64 m) { return _mm256_movemask_pd((__m256d)m) != 0; }
 HL_INLINE RawF32 pick(RawMask32 m, RawF32 a, RawF32 b) { return _mm256_blendv_ps(b, a, (__m256)m); }
 HL_INLINE RawF64 pick(RawMask64 m, RawF64 a, RawF64 b) { return _mm256_blendv_pd(b, a, (__m256d)m); }
-HL_INLINE RawF32 load_part(const float* p, int64_t n) {
-  return _mm256_maskload_ps(p, (__m256i)first_lanes<float>(n));
-}
+HL_INLINE RawF32 load_part(const float* p, int64_t n) { return _mm256_maskload_ps(p, (__m256i)first_lanes<float>(n)); }
 HL_INLINE RawF64 load_part(const double* p, int64_t n) {
   return _mm256_maskload_pd(p, (__m256i)first_lanes<double>(n));
 }
-HL_INLINE void store_part(float* p, RawF32 v, int64_t n) {
-  _mm256_maskstore_ps(p, (__m256i)first_lanes<float>(n), v);
-}
+HL_INLINE void store_part(float* p, RawF32 v, int64_t n) { _mm256_maskstore_ps(p, (__m256i)first_lanes<float>(n), v); }
 HL_INLINE void store_part(double* p, RawF64 v, int64_t n) {
   _mm256_maskstore_pd(p, (__m256i)first_lanes<double>(n), v);
 }

@@ -34,13 +34,15 @@ HL_INLINE RawF32 round_raw(RawF32 a) { return _mm512_roundscale_ps(a, _MM_FROUND
 HL_INLINE RawF64 round_raw(RawF64 a) { return _mm512_roundscale_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 HL_INLINE RawU64 multiply_even(RawU32 a, RawU32 b) { return (RawU64)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
 template <int Half>
-HL_INLINE RawMask64 half_mask(RawMask32 m) { return RawMask64(m >> (8 * Half)); }
-#define HL_COMPARE(name, op, predicate, integer_predicate)                                                            \
-  HL_INLINE RawMask32 name(RawF32 a, RawF32 b) { return _mm512_cmp_ps_mask(a, b, predicate); }                        \
-  HL_INLINE RawMask64 name(RawF64 a, RawF64 b) { return _mm512_cmp_pd_mask(a, b, predicate); }                        \
-  HL_INLINE RawMask32 name(RawU32 a, RawU32 b) {                                                                      \
-    return _mm512_cmp_epu32_mask((__m512i)a, (__m512i)b, integer_predicate);                                          \
-  }                                                                                                                   \
-  HL_INLINE RawMask64 name(RawU64 a, RawU64 b) {                                                                      \
-    return _mm512_cmp_epu64_mask((__m512i)a, (__m512i)b, integer_predicate);                                          \
+HL_INLINE RawMask64 half_mask(RawMask32 m) {
+  return RawMask64(m >> (8 * Half));
+}
+#define HL_COMPARE(name, op, predicate, integer_predicate)                                     \
+  HL_INLINE RawMask32 name(RawF32 a, RawF32 b) { return _mm512_cmp_ps_mask(a, b, predicate); } \
+  HL_INLINE RawMask64 name(RawF64 a, RawF64 b) { return _mm512_cmp_pd_mask(a, b, predicate); } \
+  HL_INLINE RawMask32 name(RawU32 a, RawU32 b) {                                               \
+    return _mm512_cmp_epu32_mask((__m512i)a, (__m512i)b, integer_predicate);                   \
+  }                                                                                            \
+  HL_INLINE RawMask64 name(RawU64 a, RawU64 b) {                                               \
+    return _mm512_cmp_epu64_mask((__m512i)a, (__m512i)b, integer_predicate);                   \
   }

@@ -38,9 +38,7 @@ HL_INLINE RawF64 min_raw(RawF64 a, RawF64 b) { return pick(a < b, a, b); }
 HL_INLINE RawF32 max_raw(RawF32 a, RawF32 b) { return pick(a > b, a, b); }
 HL_INLINE RawF64 max_raw(RawF64 a, RawF64 b) { return pick(a > b, a, b); }
 #if defined(__SSE2__)
-HL_INLINE RawU64 multiply_even(RawU32 a, RawU32 b) {
-  return (RawU64)__builtin_ia32_pmuludq128((RawI32)a, (RawI32)b);
-}
+HL_INLINE RawU64 multiply_even(RawU32 a, RawU32 b) { return (RawU64)__builtin_ia32_pmuludq128((RawI32)a, (RawI32)b); }
 #elif defined(HL_ISA_NEON)
 HL_INLINE RawU64 multiply_even(RawU32 a, RawU32 b) {
   return (RawU64)vmull_u32(vmovn_u64((uint64x2_t)(RawU64)a), vmovn_u64((uint64x2_t)(RawU64)b));

@@ -26,8 +26,9 @@ HL_NOINLINE void multiply_derivative(Activation activation, const T* x, int64_t 
 
 template <class T>
 void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcept {
-  const Product<T> p{a.x.as<T>(), a.x.ld, static_cast<const T*>(a.w), static_cast<const T*>(a.b), a.y.as<T>(), a.y.ld,
-                     run.rows * a.rows_per_sample, a.K, a.N};
+  const Product<T> p{a.x.as<T>(), a.x.ld, static_cast<const T*>(a.w),   static_cast<const T*>(a.b),
+                     a.y.as<T>(), a.y.ld, run.rows * a.rows_per_sample, a.K,
+                     a.N};
   product(p, w, [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
     if (a.activation.kind != ActivationKind::identity)
       activate(a.activation, p.y + row * p.ldy + column, p.ldy, rows, columns);
@@ -36,8 +37,9 @@ void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcep
 
 template <class T>
 void dense_backward_input(const DenseBackwardInput& a, const RunState& run, Worker w) noexcept {
-  Product<T> p{a.dz.as<T>(), a.dz.ld, static_cast<const T*>(a.w), nullptr, a.dx.as<T>(), a.dx.ld,
-               run.rows * a.rows_per_sample, a.N, a.K};
+  Product<T> p{a.dz.as<T>(), a.dz.ld, static_cast<const T*>(a.w),   nullptr,
+               a.dx.as<T>(), a.dx.ld, run.rows * a.rows_per_sample, a.N,
+               a.K};
   const auto finish = [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
     if (a.below.kind != ActivationKind::identity)
       multiply_derivative(a.below, a.x.as<T>() + row * a.x.ld + column, a.x.ld, p.y + row * p.ldy + column, p.ldy, rows,

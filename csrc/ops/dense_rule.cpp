@@ -13,7 +13,8 @@ Activation activation_of(const Attrs& attrs) {
 
 void infer(Infer& node) {
   node.allow({"activation", "alpha"});
-  if (node.inputs() < 2 || node.inputs() > 3) node.fail("x, w and perhaps b", std::to_string(node.inputs()) + " inputs");
+  if (node.inputs() < 2 || node.inputs() > 3)
+    node.fail("x, w and perhaps b", std::to_string(node.inputs()) + " inputs");
   const Spec &x = node.input(0), &w = node.input(1);
   check_product(node, x, w);
   const int64_t N = w.shape[1];

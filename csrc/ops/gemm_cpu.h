@@ -1,196 +1,13 @@
-// Products by register tiles, and what moves weights in and out of panels.
-//
-// A strip is the width of a register tile: kStripVectors vectors, one panel or a part of it. A tile of y = x w keeps
-// R x C vectors of sums in registers while it walks down k: per step it loads C vectors of w and broadcasts R
-// elements of x. A tile of dw = x^T dz does the same down m. Sums that do not fit one cache block are stored and loaded
-// again, which changes no bit.
-
-#if defined(HL_ISA_AVX512)
-constexpr int kTileRows = 14, kStripVectors = 2;  // 28 sums + 2 of w + 1 of x in 32 registers
-#elif defined(HL_ISA_AVX2)
-constexpr int kTileRows = 6, kStripVectors = 2;   // 12 + 2 + 1 in 16
-#elif defined(HL_ISA_NEON)
-constexpr int kTileRows = 6, kStripVectors = 4;   // 24 + 4 + 1 in 32
-#else
-constexpr int kTileRows = 5, kStripVectors = 2;   // 10 + 2 + 1 of x + 2 products in 16
-#endif
-
-template <int N>
-struct Const {
-  constexpr HL_INLINE operator int() const { return N; }
-};
-template <class Body, int... I>
-HL_INLINE void unroll_over(Body body, std::integer_sequence<int, I...>) { (body(Const<I>()), ...); }
-// body(0), .., body(N - 1) as straight code. A loop would do for the reader; GCC 12 keeps an array of sums in memory if
-// it meets one loop over it that it has not unrolled by then.
-template <int N, class Body>
-HL_INLINE void unroll(Body body) { unroll_over(body, std::make_integer_sequence<int, N>()); }
-
-// v, in a register from here on: GCC would load it again in every multiply-add that uses it.
-template <class T>
-HL_INLINE Vec<T> pin(Vec<T> v) {
-#if defined(HL_ISA_AVX512)
-  __asm__("" : "+v"(v.v));
-#elif defined(HL_ISA_NEON)
-  __asm__("" : "+w"(v.v));
-#elif defined(__SSE2__)
-  __asm__("" : "+x"(v.v));
-#endif
-  return v;
-}
-
-template <class T>
-constexpr HL_INLINE int64_t strip_columns() { return kStripVectors * lanes_of<T>(); }
-
-// Row k = 0 of strip s in panels of K rows.
-template <class T>
-HL_INLINE int64_t strip_offset(int64_t s, int64_t K) {
-  constexpr int64_t NR = panel_columns<T>(), per_panel = NR / strip_columns<T>();
-  return s / per_panel * K * NR + s % per_panel * strip_columns<T>();
-}
-
-// ---- Register tiles. ----
-
-// y (R,columns) = from + x (R,K) w (K,columns)
-template <class T>
-struct ProductTile {
-  const T* x;
-  int64_t ldx;
-  const T* w;            // row k is NR further on than row k - 1
-  int64_t panel_stride;  // from one panel to the next, where a tile is wider than one
-  int64_t K;
-  const T* from;         // what the sums start from, or null for zero
-  int64_t ld_from;
-  T* y;
-  int64_t ldy;
-  int64_t columns;       // 1 .. C vectors
-  const T* next;         // sums that the next tile starts from, or null
-};
-
-// The cache lines of n elements, at any alignment.
-template <class T>
-HL_INLINE void prefetch_row(const T* p, int n) {
-  constexpr int kLine = int(kAlignment / sizeof(T));
-  for (int i = n - 1; i >= 0; i -= kLine) prefetch(p + i);
-}
-
-template <class T, int R, int C>
-HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
-  using V = Vec<T>;
-  constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
-  constexpr int kPanelVectors = NR / L;
-  const ProductTile<T> t = tile;
-  const bool whole = t.columns == C * L;
-  if (t.next) unroll<R>([&](auto r) { prefetch_row(t.next + r * t.ldy, C * L); });
-  V sum[R * C];
-  if (!t.from)
-    unroll<R * C>([&](auto i) { sum[i] = V(0); });
-  else if (whole)
-    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * t.ld_from + i % C * L); });
-  else
-    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * t.ld_from + i % C * L, t.columns - i % C * L); });
-
-  const T *x = t.x, *w = t.w;
-  for (int64_t k = 0; k < t.K; ++k, ++x, w += NR) {
-    V row[C];
-    unroll<C>([&](auto c) {
-      row[c] = V::load(w + c / kPanelVectors * t.panel_stride + c % kPanelVectors * L);
-      if (R > 1) row[c] = pin(row[c]);
-    });
-    unroll<R>([&](auto r) {
-      const V factor(x[r * t.ldx]);
-      unroll<C>([&](auto c) { sum[r * C + c] = fma(factor, row[c], sum[r * C + c]); });
-    });
-  }
-  if (whole)
-    unroll<R * C>([&](auto i) { sum[i].store(t.y + i / C * t.ldy + i % C * L); });
-  else
-    unroll<R * C>([&](auto i) { sum[i].store(t.y + i / C * t.ldy + i % C * L, t.columns - i % C * L); });
-}
-
-// dw (R,strip) = from + x^T dz, for x (M,R), dz (M,C vectors)
-template <class T>
-struct OuterTile {
-  const T* x;
-  int64_t ldx;
-  const T* dz;
-  int64_t lddz;
-  int64_t M;
-  const T* from;    // dw, or null for zero
-  T* dw;            // row k is NR further on than row k - 1
-  int64_t columns;  // 1 .. C vectors; the other columns of the strip become zero
-};
-
-template <class T, int R, int C>
-HL_NOINLINE void outer_tile(const OuterTile<T>& tile) noexcept {
-  using V = Vec<T>;
-  constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
-  const OuterTile<T> t = tile;
-  V sum[R * C];
-  if (t.from)
-    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * NR + i % C * L); });
-  else
-    unroll<R * C>([&](auto i) { sum[i] = V(0); });
-
-  const T *x = t.x, *dz = t.dz;
-  for (int64_t m = 0; m < t.M; ++m, x += t.ldx, dz += t.lddz) {
-    V row[C];
-    unroll<C>([&](auto c) {
-      row[c] = V::load(dz + c * L);
-      if (R > 1) row[c] = pin(row[c]);
-    });
-    prefetch_row(x + R, R);  // for the next tile: rows far apart are no pattern to a hardware prefetcher
-    unroll<R>([&](auto r) {
-      const V factor(x[r]);
-      unroll<C>([&](auto c) { sum[r * C + c] = fma(factor, row[c], sum[r * C + c]); });
-    });
-  }
-  if (t.columns < C * L)
-    unroll<R>([&](auto r) {
-      constexpr int last = r * C + C - 1;
-      sum[last] = select(V::first(t.columns - (C - 1) * L), sum[last], V(0));
-    });
-  unroll<R * kStripVectors>([&](auto i) {
-    constexpr int r = i / kStripVectors, c = i % kStripVectors;
-    (c < C ? sum[r * C + (c < C ? c : 0)] : V(0)).store(t.dw + r * NR + c * L);
-  });
-}
-
-// Tables of the tiles of 1 .. kTileRows rows.
-template <class T, int C, class Rows> struct Tiles;
-template <class T, int C, int... R>
-struct Tiles<T, C, std::integer_sequence<int, R...>> {
-  static constexpr void (*product[])(const ProductTile<T>&) noexcept = {&product_tile<T, R + 1, C>...};
-  static constexpr void (*outer[])(const OuterTile<T>&) noexcept = {&outer_tile<T, R + 1, C>...};
-};
-
-// Calls body(Tiles of C) for the C = 1 .. kStripVectors that holds `columns`.
-template <class T, int C = 1, class Body>
-HL_INLINE void with_tiles(int64_t columns, Body body) {
-  if constexpr (C < kStripVectors) {
-    if (columns > C * lanes_of<T>()) return with_tiles<T, C + 1>(columns, body);
-  }
-  body(Tiles<T, C, std::make_integer_sequence<int, kTileRows>>());
-}
+// Products by the register tiles of core/tile.h, and what moves weights in and out of panels.
 
 // ---- Shares of the work. ----
 
-// Rows begin .. end, cut into the fewest tiles, of nearly one size.
-template <class Body>
-HL_INLINE void for_each_tile(Span rows, Body body) {
-  const int64_t count = ceil_div(rows.end - rows.begin, kTileRows);
-  for (int64_t t = 0; t < count; ++t) {
-    const Span tile = share(rows.end - rows.begin, Worker{int(t), int(count)});
-    body(rows.begin + tile.begin, int(tile.end - tile.begin));
-  }
-}
-
-// Where worker i begins in (strips, rows), as strip * rows + row: equal numbers of vectors, so a narrow last strip counts
-// for what it is, and no slivers of a few rows.
+// Where worker i begins in (strips, rows), as strip * rows + row: equal numbers of vectors, so a narrow last strip
+// counts for what it is, and no slivers of a few rows.
 template <class T>
 HL_INLINE int64_t share_begin(int64_t N, int64_t rows, int i, int count) {
   constexpr int64_t kGrain = 4;
-  const int64_t vectors = ceil_div(N, lanes_of<T>()), at = vectors * rows / count * i;
+  const int64_t vectors = ceil_div(N, lanes_of<T>()), at = vectors * rows * i / count;
   if (i == count) return ceil_div(vectors, kStripVectors) * rows;
   const int64_t strip = at / (kStripVectors * rows);
   const int64_t row = (at - strip * kStripVectors * rows) / least(kStripVectors, vectors - strip * kStripVectors);
@@ -244,9 +61,20 @@ HL_INLINE ProductTile<T> tile_at(const Product<T>& p, int64_t row, int64_t strip
   t.ldy = p.ldy;
   t.from = k.begin > 0 ? t.y : p.b ? p.b + column : nullptr;
   t.ld_from = k.begin > 0 ? p.ldy : 0;
-  t.columns = least(strip_columns<T>(), p.N - column);
   t.next = nullptr;
   return t;
+}
+
+// Columns of strip s that are no padding.
+template <class T>
+HL_INLINE int64_t columns_of(int64_t s, int64_t N) {
+  return least(strip_columns<T>(), N - s * strip_columns<T>());
+}
+
+template <class T, class Tiles>
+HL_INLINE void run_tile(Tiles tiles, const ProductTile<T>& t, int rows, int64_t columns) {
+  if (columns == Tiles::kColumns) return tiles.product[rows - 1](t);
+  edge_tile(tiles.product[rows - 1], t, rows, columns);
 }
 
 // A few rows have too few sums to keep the multipliers busy; several panels side by side have more.
@@ -261,34 +89,32 @@ HL_INLINE void product_of_few_rows(const Product<T>& p, Span strips, int64_t row
   constexpr int64_t kColumns = kVectors * lanes_of<T>(), kStrips = kColumns / strip_columns<T>();
   for (int64_t s = strips.begin; s < strips.end;) {
     const int64_t column = s * strip_columns<T>();
-    ProductTile<T> t = tile_at(p, row, s, Span{0, p.K});
+    const ProductTile<T> t = tile_at(p, row, s, Span{0, p.K});
     const bool wide = s + kStrips <= strips.end && column + kColumns <= p.N && column % panel_columns<T>() == 0;
-    if (wide) {
-      t.columns = kColumns;
+    const int64_t columns = wide ? kColumns : columns_of<T>(s, p.N);
+    if (wide)
       product_tile<T, R, kVectors>(t);
-    } else {
-      with_tiles<T>(t.columns, [&](auto tiles) { tiles.product[R - 1](t); });
-    }
-    finish(row, R, column, t.columns);
+    else
+      with_tiles<T>(columns, [&](auto tiles) { run_tile(tiles, t, R, columns); });
+    finish(row, R, column, columns);
     s += wide ? kStrips : 1;
   }
 }
 
-constexpr int64_t kBlockK = 512;                // rows of a strip of w: the level-1 cache, or near it
+constexpr int64_t kBlockK = 512;               // rows of a strip of w: the level-1 cache, or near it
 constexpr int64_t kBlockRows = 8 * kTileRows;  // of x, kBlockK wide: the level-2 cache
 
 // One block of k for one block of rows. finish is called if the sums are complete after it.
 template <class T, class Finish>
 HL_INLINE void product_of_block(const Product<T>& p, Span strips, Span rows, Span k, Finish finish) {
   for (int64_t s = strips.begin; s < strips.end; ++s) {
-    const int64_t column = s * strip_columns<T>();
-    with_tiles<T>(p.N - column, [&](auto tiles) {
+    const int64_t columns = columns_of<T>(s, p.N);
+    with_tiles<T>(columns, [&](auto tiles) {
       for_each_tile(rows, [&](int64_t row, int count) {
         ProductTile<T> t = tile_at(p, row, s, k);
-        if (k.begin > 0)
-          t.next = row + count < rows.end ? t.y + count * p.ldy : p.y + rows.begin * p.ldy + column + strip_columns<T>();
-        tiles.product[count - 1](t);
-        if (k.end == p.K) finish(row, count, column, t.columns);
+        if (k.begin > 0 && row + count < rows.end) t.next = t.y + count * p.ldy;
+        run_tile(tiles, t, count, columns);
+        if (k.end == p.K) finish(row, count, s * strip_columns<T>(), columns);
       });
     });
   }
@@ -323,12 +149,12 @@ HL_INLINE void product(const Product<T>& p, Worker w, Finish finish) {
 
 template <class T>
 struct Outer {
-  const T* x;   // (M,K)
+  const T* x;  // (M,K)
   int64_t ldx;
   const T* dz;  // (M,N)
   int64_t lddz;
-  T* dw;        // panels of (K,N), or null
-  T* db;        // panels of (1,N), or null: the sums of dz
+  T* dw;  // panels of (K,N), or null
+  T* db;  // panels of (1,N), or null: the sums of dz
   int64_t M, K, N;
 };
 
@@ -340,7 +166,8 @@ HL_INLINE void copy_strip(const T* from, int64_t ld, int64_t rows, int64_t colum
   using V = Vec<T>;
   for (int64_t m = 0; m < rows; ++m)
     unroll<kStripVectors>([&](auto c) {
-      V::load(from + m * ld + c * V::kLanes, columns - c * V::kLanes).store(to + m * strip_columns<T>() + c * V::kLanes);
+      constexpr int64_t i = c * V::kLanes;
+      V::load(from + m * ld + i, columns - i).store(to + m * strip_columns<T>() + i);
     });
 }
 
@@ -348,7 +175,7 @@ template <class T>
 HL_INLINE void outer_of_strip(const Outer<T>& o, int64_t s, Span k, Span m) {
   constexpr int64_t NR = panel_columns<T>(), kColumns = strip_columns<T>();
   alignas(64) T copy[kOuterRows * kColumns];
-  const int64_t columns = least(kColumns, o.N - s * kColumns);
+  const int64_t columns = columns_of<T>(s, o.N);
   OuterTile<T> t;
   t.M = m.end - m.begin;
   t.dz = o.dz + m.begin * o.lddz + s * kColumns;
@@ -407,29 +234,6 @@ HL_INLINE void outer(const Outer<T>& o, Worker w) {
 
 // ---- dx = dz w^T for a few rows: dot products along the rows of w as they lie. ----
 
-// a0 b0 a1 b1 .. of the lower (Half = 0) or upper halves.
-template <int Half, class Raw, int... I>
-HL_INLINE Raw interleave_raw(Raw a, Raw b, std::integer_sequence<int, I...>) {
-  constexpr int L = sizeof...(I);
-  return __builtin_shufflevector(a, b, (I % 2 * L + I / 2 + Half * L / 2)...);
-}
-template <int Half, class T>
-HL_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b) {
-  return Vec<T>(interleave_raw<Half>(a.v, b.v, LaneSequence<T>()));
-}
-
-// Lane i of the result: the sum of v[i], in the same tree for every i.
-template <class T, int N>
-HL_INLINE Vec<T> sums_of(Vec<T> (&v)[N]) {
-  if constexpr (N == 1) {
-    return v[0];
-  } else {
-    Vec<T> half[N / 2];
-    unroll<N / 2>([&](auto i) { half[i] = interleave<0>(v[i], v[i + N / 2]) + interleave<1>(v[i], v[i + N / 2]); });
-    return sums_of(half);
-  }
-}
-
 // L outputs k .. k + L of one row; rows of w past K stand in for themselves and are not stored by the caller.
 template <class T>
 HL_INLINE Vec<T> dots(const T* dz, const T* w, int64_t k, int64_t K, int64_t N) {
@@ -486,19 +290,6 @@ void panel_unpack(const PanelCopy& a, const RunState&, Worker w) noexcept {
     T* to = static_cast<T*>(a.matrix) + row * N + column;
     for (int64_t i = 0; i < NR; i += Vec<T>::kLanes)
       Vec<T>::load(static_cast<const T*>(a.panels) + r * NR + i).store(to + i, N - column - i);
-  }
-}
-
-template <class T>
-HL_INLINE void transpose(Vec<T> (&v)[Vec<T>::kLanes]) {
-  constexpr int L = Vec<T>::kLanes;
-  for (int stage = 1; stage < L; stage *= 2) {
-    Vec<T> mixed[L];
-    unroll<L / 2>([&](auto i) {
-      mixed[2 * i] = interleave<0>(v[i], v[i + L / 2]);
-      mixed[2 * i + 1] = interleave<1>(v[i], v[i + L / 2]);
-    });
-    unroll<L>([&](auto i) { v[i] = mixed[i]; });
   }
 }
 

@@ -13,7 +13,7 @@ HL_INLINE T sum_of(const T* x, int64_t n) {
 template <class T>
 HL_INLINE T largest_of(const T* x, int64_t n) {
   using V = Vec<T>;
-  V most(-std::numeric_limits<T>::infinity());
+  V most(-kInfinity<T>);
   for_each_vector<T>(n, [&](int64_t i, auto lanes) {
     const V here = fill_lanes(load_lanes(x + i, lanes), most, lanes);
     most = max(here, most);  // this order passes over NaN

@@ -29,7 +29,7 @@ HL_INLINE T below(double x) {
     typename Lane<T>::Int bits;
   } u = {T(x)};
   if (double(u.value) < x) return u.value;
-  if (u.value == 0) return -std::numeric_limits<T>::min();
+  if (u.value == 0) return -kSmallestNormal<T>;
   u.bits += u.value > 0 ? -1 : 1;
   return u.value;
 }
@@ -39,7 +39,7 @@ void random_fill(const RandomFill& a, const RunState& run, Worker w) noexcept {
   const Distribution d = a.distribution;
   const bool uniform = d.kind == RandomKind::uniform;
   const double scale = uniform ? d.b - d.a : d.b;
-  const T most = !uniform ? std::numeric_limits<T>::max() : d.a < d.b ? below<T>(d.b) : T(d.b);
+  const T most = !uniform ? kLargest<T> : d.a < d.b ? below<T>(d.b) : T(d.b);
   const RandomKey key = random_key(run.seed, run.step, a.stream, a.purpose);
   for_each_piece(run.rows, a.features, kRandomBlock, w, [&](int64_t row, int64_t begin, int64_t end) {
     alignas(kAlignment) uint32_t words[kRandomBlock];

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,11 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough; what is left must not fail again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("hotloop: interrupted", file=sys.stderr)
         return 130
-    except (OSError, ValueError, TypeError, ImportError, MemoryError) as error:
-        print(f"hotloop: {error}", file=sys.stderr)
+    except (OSError, ValueError, TypeError, ImportError, MemoryError, RuntimeError) as error:
+        message = " ".join(str(error).split()) or type(error).__name__
+        print(f"hotloop: {message}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,5 +1,6 @@
 """The command line: training on digits and on a user's table, predicting, and what it says when something is wrong."""
 
+import os
 import subprocess
 import sys
 
@@ -166,11 +167,19 @@ def test_the_module_is_the_command():
         (["train", "houses.csv", "--target", "price", "-o", "absent/m.safetensors"], "folder"),
         (["train", "--epochs", "-1"], "epoch"),
         (["train", "-o", "model.pkl"], ".safetensors"),
+        (["train", "empty.csv", "--target", "price"], "No columns"),
+        (["train", "bytes.csv", "--target", "price"], "decode"),
+        (["train", "ragged.csv", "--target", "price"], "fields"),
+        (["train", "words.csv", "--target", "price", "--task", "regression"], "'dear' in row 0"),
         (["predict", "absent.safetensors", "houses.csv"], "absent.safetensors"),
         (["predict", "houses.csv", "houses.csv"], ".safetensors"),
     ],
 )
-def test_mistakes_are_told_in_one_line(houses, capsys, arguments, message):
+def test_mistakes_are_told_in_one_line(houses, folder, capsys, arguments, message):
+    (folder / "empty.csv").write_text("")
+    (folder / "bytes.csv").write_bytes(bytes(range(128, 256)))
+    (folder / "ragged.csv").write_text("a,price\n1,2\n1,2,3,4\n")
+    (folder / "words.csv").write_text("a,price\n" + "1,dear\n2,cheap\n" * 10)
     assert main(arguments) == 1
     streams = capsys.readouterr()
     assert streams.err.startswith("hotloop: ")
@@ -193,6 +202,14 @@ def test_an_interrupt_ends_the_command_quietly(folder, capsys, monkeypatch):
     monkeypatch.setattr("hotloop.recipes.train_digits", interrupted)
     assert main(["train"]) == 130
     assert capsys.readouterr().err == "hotloop: interrupted\n"
+
+
+def test_a_reader_that_stops_reading_is_no_error_to_report():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "hotloop", "info"], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert done.stderr == b""
 
 
 def test_unknown_commands_and_options_are_usage_errors(capsys):

@@ -7,7 +7,7 @@ import pytest
 
 pd = pytest.importorskip("pandas")
 
-from hotloop.table.spec import TableSpec  # noqa: E402
+from hotloop.table import TableModel, TableSpec, split_rows  # noqa: E402
 
 
 @pytest.fixture
@@ -182,6 +182,84 @@ def test_the_number_of_features_is_bounded_for_wide_tables():
         y=rng.normal(size=100)
     )
     assert TableSpec.learn(table, "y").width <= 4096 + 500
+
+
+def test_small_tables_get_few_bins_and_large_ones_at_most_128():
+    def bins(n):
+        table = pd.DataFrame({"x": np.arange(n) * 0.1, "y": np.arange(n) * 0.1})
+        return max(len(column(TableSpec.learn(table, "y"), "x").edges) - 1, 0)
+
+    assert [bins(n) for n in (50, 150, 1000, 50_000)] == [0, 1, 10, 128]
+
+
+def test_a_split_is_scikit_learns():
+    model_selection = pytest.importorskip("sklearn.model_selection")
+    for n, fraction, seed in ((10, 0.2, 0), (1001, 0.25, 42)):
+        learn, held_out = split_rows(n, fraction, seed)
+        theirs = model_selection.train_test_split(np.arange(n), test_size=fraction, random_state=seed)
+        assert [learn.tolist(), held_out.tolist()] == [part.tolist() for part in theirs]
+
+
+def test_a_split_uses_every_row_once_and_refuses_to_leave_none():
+    learn, held_out = split_rows(101, 0.3, 5)
+    assert sorted([*learn, *held_out]) == list(range(101))
+    assert len(held_out) == 31
+    assert len(split_rows(5, 0.0, 0)[1]) == 0
+    for n, fraction in ((1, 0.2), (10, 1.0), (10, -0.1), (0, 0.2), (10, float("nan"))):
+        with pytest.raises(ValueError, match=r"\[split\] expected"):
+            split_rows(n, fraction, 0)
+
+
+# -- the model -------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_table_model(frame):
+    first, again = (TableModel.train(frame, "price", epochs=2, seed=4, verbose=0) for _ in range(2))
+    np.testing.assert_array_equal(first.predict(frame), again.predict(frame))
+
+
+def test_training_stops_early_and_keeps_the_best_weights():
+    rng = np.random.default_rng(0)
+    noise = pd.DataFrame({"x": rng.normal(size=300), "y": rng.normal(size=300)})
+    model = TableModel.train(noise, "y", epochs=60, seed=0, verbose=0)
+    losses = model.network.history.history["val_loss"]
+    assert len(losses) < 60
+    assert np.argmin(losses) == len(losses) - 1 - 20
+
+
+def test_a_prediction_does_not_depend_on_the_other_rows(frame):
+    model = TableModel.train(frame, "price", epochs=1, seed=0, verbose=0)
+    together = model.predict(frame)
+    alone = [model.predict(frame.iloc[[i]])[0] for i in range(5)]
+    np.testing.assert_array_equal(together[:5], alone)
+
+
+def test_scores_are_in_the_targets_unit(frame):
+    model = TableModel.train(frame, "price", epochs=1, seed=0, verbose=0)
+    error = model.predict(frame) - frame["price"].to_numpy()
+    scores = model.evaluate(frame)
+    assert scores["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert scores["mae"] == pytest.approx(np.abs(error).mean())
+    assert scores["r2"] == pytest.approx(1 - np.mean(error**2) / frame["price"].var(ddof=0))
+
+
+def test_probabilities_belong_to_classes_alone(frame):
+    model = TableModel.train(frame, "price", epochs=1, seed=0, verbose=0)
+    with pytest.raises(TypeError, match="Use predict"):
+        model.predict_proba(frame)
+
+
+def test_a_class_that_training_has_not_seen_counts_as_an_error():
+    table = pd.DataFrame({"x": np.arange(200) % 2 * 1.0, "y": ["even", "odd"] * 100})
+    model = TableModel.train(table, "y", epochs=20, seed=0, verbose=0)
+    assert model.evaluate(table)["accuracy"] == 1
+    assert model.evaluate(pd.DataFrame({"x": [0.0, 1.0], "y": ["even", "prime"]}))["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 2.5, "10", True])
+def test_bad_numbers_of_epochs_are_refused(frame, epochs):
+    with pytest.raises(ValueError, match="epochs"):
+        TableModel.train(frame, "price", epochs=epochs, verbose=0)
 
 
 # -- bad input -------------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""A forked child trains and predicts, whatever its parent did before."""
+"""Processes: forked and spawned children train and predict, and the end of one is clean."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 
@@ -29,21 +30,17 @@ def work(model, x, queue):
     queue.put((model.get_weights(), model.predict(x, verbose=0)))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_forked_child_trains_and_predicts_the_same_numbers():
+def forked():
+    """Run as a program of its own: another library in this process may not stand a fork."""
     model, x = trained()
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     children = [context.Process(target=work, args=(model, x, queue)) for _ in range(3)]
     for child in children:
         child.start()
-    try:
-        results = [queue.get(timeout=SECONDS) for _ in children]
-    finally:
-        for child in children:
-            child.join(SECONDS)
-            child.kill()
+    results = [queue.get(timeout=SECONDS) for _ in children]
+    for child in children:
+        child.join(SECONDS)
     assert [child.exitcode for child in children] == [0, 0, 0]
     model.fit(x, x[:, :1], epochs=1, shuffle=False, verbose=0)
     for weights, prediction in results:
@@ -52,31 +49,47 @@ def test_a_forked_child_trains_and_predicts_the_same_numbers():
         np.testing.assert_array_equal(prediction, model.predict(x, verbose=0))
 
 
-CHILD = """
-import multiprocessing, sys
-sys.path.insert(0, sys.argv[1])
-import test_fork
-if __name__ == "__main__":
-    model, x = test_fork.trained()
-    queue = multiprocessing.get_context("spawn").Queue()
-    child = multiprocessing.get_context("spawn").Process(target=test_fork.work, args=(model, x, queue))
+def spawned():
+    model, x = trained()
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    child = context.Process(target=work, args=(model, x, queue))
     child.start()
-    weights, prediction = queue.get(timeout=60)
-    child.join(60)
-    assert prediction.shape == (640, 1), prediction.shape
-    print("done")
-"""
+    _, prediction = queue.get(timeout=SECONDS)
+    child.join(SECONDS)
+    assert prediction.shape == (640, 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_trains_and_predicts_the_same_numbers(tmp_path):
+    run(tmp_path, "forked")
 
 
 def test_a_spawned_child_unpickles_and_trains_a_model(tmp_path):
-    script = tmp_path / "main.py"
-    script.write_text(CHILD)
+    run(tmp_path, "spawned")
+
+
+def run(folder, function):
+    script = folder / "main.py"
+    script.write_text(
+        f"import test_fork\n\nif __name__ == '__main__':\n    test_fork.{function}()\n    print('done')\n"
+    )
     here = os.path.dirname(os.path.abspath(__file__))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path])}
-    child = subprocess.run(
-        [sys.executable, str(script), here], capture_output=True, text=True, timeout=2 * SECONDS, env=environment
-    )
-    assert (child.returncode, child.stdout.strip()) == (0, "done"), child.stderr
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as child:
+        try:
+            out, err = child.communicate(timeout=3 * SECONDS)
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+    assert (child.returncode, out.strip()) == (0, "done"), err
 
 
 def test_the_interpreter_ends_cleanly_while_a_fit_is_running():

@@ -100,7 +100,8 @@ def save_model(
     3
     """
     target = _target(path, overwrite)
-    state = require_built(model, "save")._get_state()
+    with model._lock:  # weights, slots and counters of one moment
+        state = require_built(model, "save")._get_state()
     names = _tensor_names(model)
     tensors = dict(zip(names, state["weights"], strict=True))
     optimizer = state["optimizer"]

@@ -23,8 +23,8 @@ _WIDTHS = (256, 256, 256)
 _DROPOUT = 0.1
 _RATE = 2e-3
 _RATE_FALLS_TO = 0.01  # of its start, over all epochs
-_STEPS_PER_EPOCH = 50  # what a small table's batch size is chosen for
-_BATCHES = (16, 256)
+_STEPS_PER_EPOCH = 100  # what the batch size is chosen for
+_BATCHES = (32, 256)
 
 
 def split_rows(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +47,7 @@ def split_rows(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarr
 
 
 def batch_size_for(n: int) -> int:
-    """A power of two that gives a table of `n` rows about fifty steps per epoch, within [16, 256]."""
+    """A power of two that gives a table of `n` rows about a hundred steps per epoch, within [32, 256]."""
     low, high = _BATCHES
     return min(high, max(low, 2 ** round(math.log2(max(n, 1) / _STEPS_PER_EPOCH))))
 
@@ -87,7 +87,8 @@ class TableModel:
 
     Examples
     --------
-    >>> import numpy as np, pandas as pd
+    >>> import numpy as np
+    >>> import pandas as pd
     >>> x = np.linspace(0, 6, 400)
     >>> frame = pd.DataFrame({"x": x, "y": np.sin(x)})
     >>> model = TableModel.train(frame, "y", epochs=20, seed=0, verbose=0)
@@ -137,7 +138,7 @@ class TableModel:
         from .. import utils
         from ..callbacks import EarlyStopping
 
-        if not isinstance(epochs, int) or epochs < 1:
+        if type(epochs) is not int or epochs < 1:
             raise ValueError(f"[table] expected epochs to be a positive integer, received {epochs!r}.")
         if seed is not None:
             utils.set_random_seed(seed)

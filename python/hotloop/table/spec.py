@@ -16,8 +16,9 @@ from .target import TASKS, ClassTarget, NumberTarget, refuse_missing, task_of
 if TYPE_CHECKING:
     import pandas as pd
 
-BINS = 48
+_MAX_BINS = 128  # of one column
 _MAX_BIN_FEATURES = 4096  # of all columns together
+_ROWS_PER_BIN = 100  # fewer, and the network learns the rows by heart
 _KINDS: dict[str, type] = {
     "numeric": NumericColumn,
     "categorical": CategoricalColumn,
@@ -62,7 +63,7 @@ class TableSpec:
     target: ClassTarget | NumberTarget
 
     @classmethod
-    def learn(cls, frame: pd.DataFrame, target: str, task: str = "auto", bins: int = BINS) -> TableSpec:
+    def learn(cls, frame: pd.DataFrame, target: str, task: str = "auto", bins: int | None = None) -> TableSpec:
         """Learn from the training rows of a table.
 
         Parameters
@@ -73,8 +74,9 @@ class TableSpec:
             Name of the column to be predicted.
         task : {"auto", "classification", "regression"}
             "auto" tells it from the target: texts, truth values and few whole numbers are classes.
-        bins : int
-            Of each number's piecewise-linear encoding at most; 0 for none.
+        bins : int, optional
+            Of each number's piecewise-linear encoding at most, 0 for none; one for every hundred rows up to 128
+            unless told.
 
         Raises
         ------
@@ -88,7 +90,8 @@ class TableSpec:
         kind = task_of(series) if task == "auto" else task
         learnt = (ClassTarget if kind == "classification" else NumberTarget).learn(series)
         inputs = [name for name in frame.columns if name != target]
-        n_bins = min(bins, _MAX_BIN_FEATURES // max(len(inputs), 1))
+        wanted = min(_MAX_BINS, len(frame) // _ROWS_PER_BIN) if bins is None else bins
+        n_bins = min(wanted, _MAX_BIN_FEATURES // max(len(inputs), 1))
         columns = [_learn_column(frame[name], n_bins) for name in inputs]
         used = tuple(column for column in columns if column is not None)
         if not used:

@@ -1,0 +1,247 @@
+// Register tiles: the inner loops of every product. Included after core/walk.h, once per instruction set.
+//
+// A strip is the width of a tile: kStripVectors vectors, one weight panel (ops/gemm.h) or a part of it. A tile of
+// y = x w keeps R x C vectors of sums in registers while it walks down k: per step it loads C vectors of w and
+// broadcasts R elements of x. A tile of dw = x^T dz does the same down m. Every sum is one chain of multiply-adds in
+// ascending k (or m); where it is cut into blocks, the partial sum is stored and loaded again, which changes no bit.
+
+#if defined(HL_ISA_AVX512)
+constexpr int kTileRows = 14, kStripVectors = 2;  // 28 sums + 2 of w + 1 of x in 32 registers
+#elif defined(HL_ISA_AVX2)
+constexpr int kTileRows = 6, kStripVectors = 2;  // 12 + 2 + 1 in 16
+#elif defined(HL_ISA_NEON)
+constexpr int kTileRows = 6, kStripVectors = 4;  // 24 + 4 + 1 in 32
+#else
+constexpr int kTileRows = 5, kStripVectors = 2;  // 10 + 2 + 1 of x + 2 products in 16
+#endif
+
+template <int N>
+struct Const {
+  constexpr HL_INLINE operator int() const { return N; }
+};
+template <class Body, int... I>
+HL_INLINE void unroll_over(Body body, std::integer_sequence<int, I...>) {
+  (body(Const<I>()), ...);
+}
+// body(0), .., body(N - 1) as straight code. A loop would do for the reader; GCC 12 keeps an array of sums in memory if
+// it meets one loop over it that it has not unrolled by then.
+template <int N, class Body>
+HL_INLINE void unroll(Body body) {
+  unroll_over(body, std::make_integer_sequence<int, N>());
+}
+
+// v, in a register from here on: GCC would load it again in every multiply-add that uses it.
+template <class T>
+HL_INLINE Vec<T> pin(Vec<T> v) {
+#if defined(HL_ISA_AVX512)
+  __asm__("" : "+v"(v.v));
+#elif defined(HL_ISA_NEON)
+  __asm__("" : "+w"(v.v));
+#elif defined(__SSE2__)
+  __asm__("" : "+x"(v.v));
+#endif
+  return v;
+}
+
+template <class T>
+constexpr HL_INLINE int64_t strip_columns() {
+  return kStripVectors * lanes_of<T>();
+}
+
+// Row k = 0 of strip s in panels of K rows.
+template <class T>
+HL_INLINE int64_t strip_offset(int64_t s, int64_t K) {
+  constexpr int64_t NR = panel_columns<T>(), per_panel = NR / strip_columns<T>();
+  return s / per_panel * K * NR + s % per_panel * strip_columns<T>();
+}
+
+// ---- Register tiles. ----
+
+// y (R, C vectors) = from + x (R,K) w (K, C vectors)
+template <class T>
+struct ProductTile {
+  const T* x;
+  int64_t ldx;
+  const T* w;            // row k is NR further on than row k - 1
+  int64_t panel_stride;  // from one panel to the next, where a tile is wider than one
+  int64_t K;
+  const T* from;  // what the sums start from, or null for zero
+  int64_t ld_from;
+  T* y;
+  int64_t ldy;
+  const T* next;  // sums that the next tile starts from, or null
+};
+
+// The cache lines of n elements, at any alignment.
+template <class T>
+HL_INLINE void prefetch_row(const T* p, int n) {
+  constexpr int kLine = int(kAlignment / sizeof(T));
+  for (int i = n - 1; i >= 0; i -= kLine) prefetch(p + i);
+}
+
+template <class T, int R, int C>
+HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
+  using V = Vec<T>;
+  constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
+  constexpr int kPanelVectors = NR / L;
+  const ProductTile<T> t = tile;
+  if (t.next) unroll<R>([&](auto r) { prefetch_row(t.next + r * t.ldy, C * L); });
+  V sum[R * C];
+  if (t.from)
+    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * t.ld_from + i % C * L); });
+  else
+    unroll<R * C>([&](auto i) { sum[i] = V(0); });
+
+  const T *x = t.x, *w = t.w;
+  for (int64_t k = 0; k < t.K; ++k, ++x, w += NR) {
+    V row[C];
+    unroll<C>([&](auto c) {
+      row[c] = V::load(w + c / kPanelVectors * t.panel_stride + c % kPanelVectors * L);
+      if (R > 1) row[c] = pin(row[c]);
+    });
+    unroll<R>([&](auto r) {
+      const V factor(x[r * t.ldx]);
+      unroll<C>([&](auto c) { sum[r * C + c] = fma(factor, row[c], sum[r * C + c]); });
+    });
+  }
+  unroll<R * C>([&](auto i) { sum[i].store(t.y + i / C * t.ldy + i % C * L); });
+}
+
+template <class T>
+using ProductFn = void (*)(const ProductTile<T>&) noexcept;
+
+// A tile whose last vector is not whole: by way of a copy, so that nothing past `columns` is touched.
+template <class T>
+HL_NOINLINE void edge_tile(ProductFn<T> fn, ProductTile<T> t, int rows, int64_t columns) noexcept {
+  constexpr int64_t kColumns = strip_columns<T>();
+  alignas(kAlignment) T copy[kTileRows * kColumns];
+  T* y = t.y;
+  if (t.from == y) {
+    for (int r = 0; r < rows; ++r)
+      for (int64_t i = 0; i < columns; i += Vec<T>::kLanes)
+        Vec<T>::load(y + r * t.ldy + i, columns - i).store(copy + r * kColumns + i);
+    t.from = copy;
+    t.ld_from = kColumns;
+  }
+  const int64_t ldy = t.ldy;
+  t.y = copy;
+  t.ldy = kColumns;
+  fn(t);
+  for (int r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < columns; i += Vec<T>::kLanes)
+      Vec<T>::load(copy + r * kColumns + i).store(y + r * ldy + i, columns - i);
+}
+
+// dw (R,strip) = from + x^T dz, for x (M,R), dz (M,C vectors)
+template <class T>
+struct OuterTile {
+  const T* x;
+  int64_t ldx;
+  const T* dz;
+  int64_t lddz;
+  int64_t M;
+  const T* from;    // dw, or null for zero
+  T* dw;            // row k is NR further on than row k - 1
+  int64_t columns;  // 1 .. C vectors; the other columns of the strip become zero
+};
+
+template <class T, int R, int C>
+HL_NOINLINE void outer_tile(const OuterTile<T>& tile) noexcept {
+  using V = Vec<T>;
+  constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
+  const OuterTile<T> t = tile;
+  V sum[R * C];
+  if (t.from)
+    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * NR + i % C * L); });
+  else
+    unroll<R * C>([&](auto i) { sum[i] = V(0); });
+
+  const T *x = t.x, *dz = t.dz;
+  for (int64_t m = 0; m < t.M; ++m, x += t.ldx, dz += t.lddz) {
+    V row[C];
+    unroll<C>([&](auto c) {
+      row[c] = V::load(dz + c * L);
+      if (R > 1) row[c] = pin(row[c]);
+    });
+    prefetch_row(x + R, R);  // for the next tile: rows far apart are no pattern to a hardware prefetcher
+    unroll<R>([&](auto r) {
+      const V factor(x[r]);
+      unroll<C>([&](auto c) { sum[r * C + c] = fma(factor, row[c], sum[r * C + c]); });
+    });
+  }
+  if (t.columns < C * L)
+    unroll<R>([&](auto r) {
+      constexpr int last = r * C + C - 1;
+      sum[last] = select(V::first(t.columns - (C - 1) * L), sum[last], V(0));
+    });
+  unroll<R * kStripVectors>([&](auto i) {
+    constexpr int r = i / kStripVectors, c = i % kStripVectors;
+    (c < C ? sum[r * C + (c < C ? c : 0)] : V(0)).store(t.dw + r * NR + c * L);
+  });
+}
+
+// Tables of the tiles of 1 .. kTileRows rows.
+template <class T, int C, class Rows> struct Tiles;
+template <class T, int C, int... R>
+struct Tiles<T, C, std::integer_sequence<int, R...>> {
+  static constexpr int64_t kColumns = C * lanes_of<T>();
+  static constexpr ProductFn<T> product[] = {&product_tile<T, R + 1, C>...};
+  static constexpr void (*outer[])(const OuterTile<T>&) noexcept = {&outer_tile<T, R + 1, C>...};
+};
+
+// Calls body(Tiles of C) for the C = 1 .. kStripVectors that holds `columns`.
+template <class T, int C = 1, class Body>
+HL_INLINE void with_tiles(int64_t columns, Body body) {
+  if constexpr (C < kStripVectors) {
+    if (columns > C * lanes_of<T>()) return with_tiles<T, C + 1>(columns, body);
+  }
+  body(Tiles<T, C, std::make_integer_sequence<int, kTileRows>>());
+}
+
+// Rows begin .. end, cut into the fewest tiles, of nearly one size.
+template <class Body>
+HL_INLINE void for_each_tile(Span rows, Body body) {
+  const int64_t count = ceil_div(rows.end - rows.begin, kTileRows);
+  for (int64_t t = 0; t < count; ++t) {
+    const Span tile = share(rows.end - rows.begin, Worker{int(t), int(count)});
+    body(rows.begin + tile.begin, int(tile.end - tile.begin));
+  }
+}
+
+// ---- Shuffles. ----
+
+// a0 b0 a1 b1 .. of the lower (Half = 0) or upper halves.
+template <int Half, class Raw, int... I>
+HL_INLINE Raw interleave_raw(Raw a, Raw b, std::integer_sequence<int, I...>) {
+  constexpr int L = sizeof...(I);
+  return __builtin_shufflevector(a, b, (I % 2 * L + I / 2 + Half * L / 2)...);
+}
+template <int Half, class T>
+HL_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b) {
+  return Vec<T>(interleave_raw<Half>(a.v, b.v, LaneSequence<T>()));
+}
+
+// Lane i of the result: the sum of v[i], in the same tree for every i.
+template <class T, int N>
+HL_INLINE Vec<T> sums_of(Vec<T> (&v)[N]) {
+  if constexpr (N == 1) {
+    return v[0];
+  } else {
+    Vec<T> half[N / 2];
+    unroll<N / 2>([&](auto i) { half[i] = interleave<0>(v[i], v[i + N / 2]) + interleave<1>(v[i], v[i + N / 2]); });
+    return sums_of(half);
+  }
+}
+
+template <class T>
+HL_INLINE void transpose(Vec<T> (&v)[Vec<T>::kLanes]) {
+  constexpr int L = Vec<T>::kLanes;
+  for (int stage = 1; stage < L; stage *= 2) {
+    Vec<T> mixed[L];
+    unroll<L / 2>([&](auto i) {
+      mixed[2 * i] = interleave<0>(v[i], v[i + L / 2]);
+      mixed[2 * i + 1] = interleave<1>(v[i], v[i + L / 2]);
+    });
+    unroll<L>([&](auto i) { v[i] = mixed[i]; });
+  }
+}

@@ -2,7 +2,7 @@
 
     python -m benchmarks.table benchmarks/results/fit.json [--write README.md]
 
-Without --write the table is only printed. With it, the table below the file's ``<!-- table`` line is replaced.
+Without --write the table is only printed. With it, the table below the comment ``<!-- table: ... -->`` is replaced.
 """
 
 from __future__ import annotations

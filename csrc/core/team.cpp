@@ -93,6 +93,7 @@ void Barrier::block(Worker worker, uint32_t round) noexcept {
   {
     std::unique_lock<std::mutex> lock(mutex_);
     sleepers_.fetch_add(1, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // before the flags are read again
     wake_.wait(lock, [&] { return all_arrived(worker.count, round); });
     sleepers_.fetch_sub(1, std::memory_order_relaxed);
   }

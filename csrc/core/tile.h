@@ -69,15 +69,22 @@ struct ProductTile {
   int64_t ld_from;
   T* y;
   int64_t ldy;
-  const T* next;  // sums that the next tile starts from, or null
+  const T* next;   // sums that the next tile starts from, or null
+  const T* ahead;  // weights needed soon: one cache line is fetched at every step of k
 };
+
+template <class T>
+constexpr int64_t kLineElements = kAlignment / int64_t(sizeof(T));  // of a cache line
 
 // The cache lines of n elements, at any alignment.
 template <class T>
-HL_INLINE void prefetch_row(const T* p, int n) {
-  constexpr int kLine = int(kAlignment / sizeof(T));
-  for (int i = n - 1; i >= 0; i -= kLine) prefetch(p + i);
+HL_INLINE void prefetch_row(const T* p, int64_t n) {
+  for (int64_t i = n - 1; i >= 0; i -= kLineElements<T>) prefetch(p + i);
 }
+
+// Tiles with a load to spare at every step.
+template <int R, int C>
+constexpr bool kFetchesAhead = R > 3 && C == kStripVectors;
 
 template <class T, int R, int C>
 HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
@@ -99,6 +106,7 @@ HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
       row[c] = V::load(w + c / kPanelVectors * t.panel_stride + c % kPanelVectors * L);
       if (R > 1) row[c] = pin(row[c]);
     });
+    if (kFetchesAhead<R, C>) prefetch(t.ahead + k * kLineElements<T>);
     unroll<R>([&](auto r) {
       const V factor(x[r * t.ldx]);
       unroll<C>([&](auto c) { sum[r * C + c] = fma(factor, row[c], sum[r * C + c]); });

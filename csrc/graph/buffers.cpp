@@ -220,7 +220,7 @@ void Planner::finish() {
       const Storage& storage = storage_[size_t(a.buffer)];
       bytes += double(storage.bytes);
       for (const Variable& v : variables_)
-        if (a.writes && storage.fixed && storage.fixed == v.weight) plan_.updates_variables_ = true;
+        if (a.writes && storage.fixed && (storage.fixed == v.weight || storage.fixed == v.gradient)) plan_.updates_variables_ = true;
     }
     if (record.step.cost.bytes == 0) record.step.cost.bytes = bytes;
     plan_.seconds_ += std::max(record.step.cost.flops / 5e10, record.step.cost.bytes / 5e10);

@@ -56,6 +56,7 @@ class Plan {
   const Graph& graph() const { return graph_; }
   const std::vector<Step>& steps() const { return steps_; }
   int64_t max_rows() const { return options_.max_rows; }
+  // Writes weights or gradients: no other run of the trainer may go on beside it.
   bool updates_variables() const { return updates_variables_; }
   bool has_optimizer() const { return options_.optimizer.has_value(); }
   double seconds() const { return seconds_; }  // rough, of one batch on one worker

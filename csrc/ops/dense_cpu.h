@@ -26,9 +26,16 @@ HL_NOINLINE void multiply_derivative(Activation activation, const T* x, int64_t 
 
 template <class T>
 void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcept {
-  const Product<T> p{a.x.as<T>(), a.x.ld, static_cast<const T*>(a.w),   static_cast<const T*>(a.b),
-                     a.y.as<T>(), a.y.ld, run.rows * a.rows_per_sample, a.K,
-                     a.N};
+  Product<T> p;
+  p.x = a.x.as<T>();
+  p.ldx = a.x.ld;
+  p.w = static_cast<const T*>(a.w);
+  p.b = static_cast<const T*>(a.b);
+  p.y = a.y.as<T>();
+  p.ldy = a.y.ld;
+  p.M = run.rows * a.rows_per_sample;
+  p.K = a.K;
+  p.N = a.N;
   product(p, w, [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
     if (a.activation.kind != ActivationKind::identity)
       activate(a.activation, p.y + row * p.ldy + column, p.ldy, rows, columns);
@@ -37,17 +44,28 @@ void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcep
 
 template <class T>
 void dense_backward_input(const DenseBackwardInput& a, const RunState& run, Worker w) noexcept {
-  Product<T> p{a.dz.as<T>(), a.dz.ld, static_cast<const T*>(a.w),   nullptr,
-               a.dx.as<T>(), a.dx.ld, run.rows * a.rows_per_sample, a.N,
-               a.K};
+  const bool derive = a.below.kind != ActivationKind::identity;
+  Product<T> p;  // dx (M,K) = dz (M,N) w^T
+  p.x = a.dz.as<T>();
+  p.ldx = a.dz.ld;
+  p.w = static_cast<const T*>(a.wt ? a.wt : a.w);
+  p.b = nullptr;
+  p.y = a.dx.as<T>();
+  p.ldy = a.dx.ld;
+  p.M = run.rows * a.rows_per_sample;
+  p.K = a.N;
+  p.N = a.K;
+  p.also = derive ? a.x.as<T>() : nullptr;
+  p.ld_also = a.x.ld;
   const auto finish = [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
-    if (a.below.kind != ActivationKind::identity)
-      multiply_derivative(a.below, a.x.as<T>() + row * a.x.ld + column, a.x.ld, p.y + row * p.ldy + column, p.ldy, rows,
-                          columns);
+    if (derive)
+      multiply_derivative(a.below, p.also + row * p.ld_also + column, p.ld_also, p.y + row * p.ldy + column, p.ldy,
+                          rows, columns);
   };
-  if (!a.wt) return product_by_dots(p, w, finish);
-  p.w = static_cast<const T*>(a.wt);
-  product(p, w, finish);
+  if (a.wt)
+    product(p, w, finish);
+  else
+    product_by_dots(p, w, finish);
 }
 
 template <class T>

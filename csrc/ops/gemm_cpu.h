@@ -46,6 +46,8 @@ struct Product {
   T* y;        // (M,N)
   int64_t ldy;
   int64_t M, K, N;
+  const T* also = nullptr;  // (M,N), what `finish` reads beside y, or null
+  int64_t ld_also = 0;
 };
 
 template <class T>
@@ -62,6 +64,7 @@ HL_INLINE ProductTile<T> tile_at(const Product<T>& p, int64_t row, int64_t strip
   t.from = k.begin > 0 ? t.y : p.b ? p.b + column : nullptr;
   t.ld_from = k.begin > 0 ? p.ldy : 0;
   t.next = nullptr;
+  t.ahead = t.w;
   return t;
 }
 
@@ -104,17 +107,42 @@ HL_INLINE void product_of_few_rows(const Product<T>& p, Span strips, int64_t row
 constexpr int64_t kBlockK = 512;               // rows of a strip of w: the level-1 cache, or near it
 constexpr int64_t kBlockRows = 8 * kTileRows;  // of x, kBlockK wide: the level-2 cache
 
+constexpr int64_t kNearBytes = 1 << 19;  // an output of this size stays in the level-2 cache
+
+// What a tile needs once it has walked down k: the lines it stores to, and what finish reads.
+template <class T>
+HL_INLINE void fetch_outputs(const Product<T>& p, int64_t row, int rows, int64_t column, int64_t columns, Span k) {
+  for (int r = 0; r < rows; ++r) {
+    if (k.begin == 0) prefetch_row(p.y + (row + r) * p.ldy + column, columns);
+    if (k.end == p.K && p.also) prefetch_row(p.also + (row + r) * p.ld_also + column, columns);
+  }
+}
+
+// The weights of strip s, a line at every step of k: the first tiles of the strip before it fetch all of them.
+template <class T>
+HL_INLINE void fetch_weights(const Product<T>& p, int64_t s, int64_t tile, Span k, ProductTile<T>* t) {
+  constexpr int64_t NR = panel_columns<T>();
+  if (tile < NR / kLineElements<T>)
+    t->ahead = p.w + strip_offset<T>(s, p.K) + k.begin * NR + tile * t->K * kLineElements<T>;
+}
+
 // One block of k for one block of rows. finish is called if the sums are complete after it.
 template <class T, class Finish>
 HL_INLINE void product_of_block(const Product<T>& p, Span strips, Span rows, Span k, Finish finish) {
+  const bool far = p.M * p.N * int64_t(sizeof(T)) > kNearBytes;
   for (int64_t s = strips.begin; s < strips.end; ++s) {
-    const int64_t columns = columns_of<T>(s, p.N);
+    const int64_t column = s * strip_columns<T>(), columns = columns_of<T>(s, p.N);
+    int64_t tile = 0;
     with_tiles<T>(columns, [&](auto tiles) {
       for_each_tile(rows, [&](int64_t row, int count) {
         ProductTile<T> t = tile_at(p, row, s, k);
+        if (far) {
+          fetch_outputs(p, row, count, column, columns, k);
+          if (s + 1 < strips.end) fetch_weights(p, s + 1, tile++, k, &t);
+        }
         if (k.begin > 0 && row + count < rows.end) t.next = t.y + count * p.ldy;
         run_tile(tiles, t, count, columns);
-        if (k.end == p.K) finish(row, count, s * strip_columns<T>(), columns);
+        if (k.end == p.K) finish(row, count, column, columns);
       });
     });
   }

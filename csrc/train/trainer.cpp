@@ -153,13 +153,16 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
   bind(plan, job);
   if (config().check) {
     FlushToZero scope;
-    for (int64_t b = 0; b < job.n_batches; ++b) {
-      const std::string layer = plan.run_checked(state_of(plan, job, job.first_batch + b));
+    const double deadline = now() + job.slice_seconds;
+    int64_t done = 0;
+    do {
+      const RunState state = state_of(plan, job, job.first_batch + done);
+      const std::string layer = plan.run_checked(state);
       if (!layer.empty())
         throw ValueError("[check] layer '" + layer + "' made a NaN or an infinity at step " +
-                         std::to_string(job.step + b) + ".");
-    }
-    return job.n_batches;
+                         std::to_string(state.step) + ".");
+    } while (++done < job.n_batches && now() < deadline);
+    return done;
   }
   // Plans that only read may run side by side; just one of them gets the team, the others one worker each.
   std::unique_lock<std::mutex> team(team_, std::try_to_lock);

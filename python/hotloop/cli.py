@@ -189,11 +189,11 @@ def _read_csv(path: str) -> pd.DataFrame:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    import pandas
-
     from .saving import inspect
 
     frame = _read_csv(options.table)
+    import pandas  # after the check that says how to install it
+
     if inspect(options.model)["model"].get("table") is None:
         found = _predict_numbers(options.model, frame)
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ class Engine:
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
         self._lock = threading.RLock()
         self._owns_all = False
+        self._busy = threading.RLock()  # held while batches change the variables
         self.optimizer: Any = None
         self._spec: dict[str, Any] = {}
         self.trainer = _core.Trainer([(v.path, v.shape) for v in self.variables], dtype)
@@ -53,16 +55,26 @@ class Engine:
         """Bring home all variables that another engine has used since."""
         if self._owns_all:
             return
-        with _moving:
+        with _moving, ExitStack() as others:
+            homes = {id(v._home): v._home for v in self.variables if v._home not in (None, self)}
+            for home in homes.values():
+                others.enter_context(home._busy)
+                home._owns_all = False  # first: an interrupt in the middle must not leave two owners
             for i, variable in enumerate(self.variables):
-                home = variable._home
-                if home is self:
-                    continue
-                self.trainer.set(i, variable.numpy())
-                variable._move(self)
-                if home is not None:
-                    home._owns_all = False
+                if variable._home is not self:
+                    self.trainer.set(i, variable.numpy())
+                    variable._move(self)
             self._owns_all = True
+
+    @contextmanager
+    def at_home(self) -> Iterator[None]:
+        """Hold all variables here while batches change them: no update is lost to an engine that takes them over."""
+        while True:
+            self.claim()
+            with self._busy:
+                if self._owns_all:
+                    yield
+                    return
 
     def read(self, variable: Variable) -> np.ndarray:
         """A copy of the variable's value."""

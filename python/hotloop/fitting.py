@@ -45,6 +45,8 @@ def fit_data(
     initial_epoch = positive(initial_epoch, "fit", "initial_epoch", least=0)
     if steps_per_epoch is not None:
         steps_per_epoch = positive(steps_per_epoch, "fit", "steps_per_epoch")
+    if validation_steps is not None:
+        validation_steps = positive(validation_steps, "fit", "validation_steps")
     validates = _validates(validation_freq)
     if shuffle not in (True, False, "batch"):
         raise ValueError(f"[fit] expected shuffle to be True, False or 'batch', received {shuffle!r}.")

@@ -59,11 +59,11 @@ class Pass:
             rates = self._rates[done : done + count]
         elif self.optimizer is not None:  # a callback between batches may have set the learning rate
             rates = self.optimizer.rates(step, count)
-        self.engine.claim()
-        ran = self.engine.trainer.run(
-            self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index, rates,
-            step, self.seed,
-        )  # fmt: skip
+        with self.engine.at_home():
+            ran = self.engine.trainer.run(
+                self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index,
+                rates, step, self.seed,
+            )  # fmt: skip
         if self.optimizer is not None:
             self.optimizer.iterations = step + ran  # callbacks may look; `finish` counts again after an interrupt
         return ran

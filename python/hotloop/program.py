@@ -13,7 +13,7 @@ from .arrays import check_codes, readable, with_sample_shape
 from .trace import Feed, Trace, Traced
 
 Columns = dict[tuple[str, int], np.ndarray]  # by Feed.source; checked, samples along axis 0
-_SIZES = 6  # sizes of batches that plans are kept for
+_SIZES = 12  # sizes of batches that plans are kept for
 _IDLE = 4  # plans of one size kept for threads that predict at the same time
 
 

@@ -84,9 +84,9 @@ class Runtime:
             rates = optimizer.rates(step, 1)
         plan = program.take_plan(engine.trainer, rows_for(n))
         plan.reset_metrics()
-        engine.claim()
         try:
-            engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now())
+            with engine.at_home():
+                engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now())
         finally:
             rows = plan.metrics()
             if optimizer is not None and rows[0, 1] > 0:  # counted: the step was made, whatever interrupts us now

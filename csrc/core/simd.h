@@ -291,10 +291,10 @@ HL_INLINE Mask<double> half(Mask<float> m) {
   return {half_mask<Half>(m.m)};
 }
 
-// Columns of one weight panel (ops/gemm.h): two vectors, and at least a cache line.
+// Columns of one weight panel (ops/gemm.h): a cache line, which is one vector of the widest row.
 template <class T>
 constexpr HL_INLINE int64_t panel_columns() {
-  return 2 * kVectorBytes > int(kAlignment) ? 2 * lanes_of<T>() : kAlignment / int64_t(sizeof(T));
+  return kAlignment / int64_t(sizeof(T));
 }
 
 HL_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }

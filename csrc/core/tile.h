@@ -1,6 +1,6 @@
 // Register tiles: the inner loops of every product. Included after core/walk.h, once per instruction set.
 //
-// A strip is the width of a tile: kStripVectors vectors, one weight panel (ops/gemm.h) or a part of it. A tile of
+// A strip is the width of a tile: kStripVectors vectors, some weight panels (ops/gemm.h) or a part of one. A tile of
 // y = x w keeps R x C vectors of sums in registers while it walks down k: per step it loads C vectors of w and
 // broadcasts R elements of x. A tile of dw = x^T dz does the same down m. Every sum is one chain of multiply-adds in
 // ascending k (or m); where it is cut into blocks, the partial sum is stored and loaded again, which changes no bit.
@@ -51,8 +51,16 @@ constexpr HL_INLINE int64_t strip_columns() {
 // Row k = 0 of strip s in panels of K rows.
 template <class T>
 HL_INLINE int64_t strip_offset(int64_t s, int64_t K) {
-  constexpr int64_t NR = panel_columns<T>(), per_panel = NR / strip_columns<T>();
-  return s / per_panel * K * NR + s % per_panel * strip_columns<T>();
+  constexpr int64_t NR = panel_columns<T>();
+  const int64_t column = s * strip_columns<T>();
+  return column / NR * K * NR + column % NR;
+}
+
+// Where vector c of a strip lies, from its start.
+template <class T>
+HL_INLINE int64_t vector_offset(int c, int64_t panel_stride) {
+  constexpr int kPanelVectors = panel_columns<T>() / lanes_of<T>();
+  return c / kPanelVectors * panel_stride + c % kPanelVectors * lanes_of<T>();
 }
 
 // ---- Register tiles. ----
@@ -90,7 +98,6 @@ template <class T, int R, int C>
 HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
   using V = Vec<T>;
   constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
-  constexpr int kPanelVectors = NR / L;
   const ProductTile<T> t = tile;
   if (t.next) unroll<R>([&](auto r) { prefetch_row(t.next + r * t.ldy, C * L); });
   V sum[R * C];
@@ -103,7 +110,7 @@ HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
   for (int64_t k = 0; k < t.K; ++k, ++x, w += NR) {
     V row[C];
     unroll<C>([&](auto c) {
-      row[c] = V::load(w + c / kPanelVectors * t.panel_stride + c % kPanelVectors * L);
+      row[c] = V::load(w + vector_offset<T>(c, t.panel_stride));
       if (R > 1) row[c] = pin(row[c]);
     });
     if (kFetchesAhead<R, C>) prefetch(t.ahead + k * kLineElements<T>);
@@ -150,7 +157,8 @@ struct OuterTile {
   int64_t M;
   const T* from;    // dw, or null for zero
   T* dw;            // row k is NR further on than row k - 1
-  int64_t columns;  // 1 .. C vectors; the other columns of the strip become zero
+  int64_t panel_stride;
+  int64_t columns;  // 1 .. C vectors; the other columns of their panels become zero
 };
 
 template <class T, int R, int C>
@@ -160,7 +168,7 @@ HL_NOINLINE void outer_tile(const OuterTile<T>& tile) noexcept {
   const OuterTile<T> t = tile;
   V sum[R * C];
   if (t.from)
-    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * NR + i % C * L); });
+    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * NR + vector_offset<T>(i % C, t.panel_stride)); });
   else
     unroll<R * C>([&](auto i) { sum[i] = V(0); });
 
@@ -182,9 +190,12 @@ HL_NOINLINE void outer_tile(const OuterTile<T>& tile) noexcept {
       constexpr int last = r * C + C - 1;
       sum[last] = select(V::first(t.columns - (C - 1) * L), sum[last], V(0));
     });
-  unroll<R * kStripVectors>([&](auto i) {
-    constexpr int r = i / kStripVectors, c = i % kStripVectors;
-    (c < C ? sum[r * C + (c < C ? c : 0)] : V(0)).store(t.dw + r * NR + c * L);
+  constexpr int kPanelVectors = NR / L;  // the last panel's share of the strip is written whole
+  constexpr int kWritten = kPanelVectors < kStripVectors ? (C + kPanelVectors - 1) / kPanelVectors * kPanelVectors
+                                                         : kStripVectors;
+  unroll<R * kWritten>([&](auto i) {
+    constexpr int r = i / kWritten, c = i % kWritten;
+    (c < C ? sum[r * C + (c < C ? c : 0)] : V(0)).store(t.dw + r * NR + vector_offset<T>(c, t.panel_stride));
   });
 }
 

@@ -122,8 +122,7 @@ HL_INLINE void fetch_outputs(const Product<T>& p, int64_t row, int rows, int64_t
 template <class T>
 HL_INLINE void fetch_weights(const Product<T>& p, int64_t s, int64_t tile, Span k, ProductTile<T>* t) {
   constexpr int64_t NR = panel_columns<T>();
-  if (tile < NR / kLineElements<T>)
-    t->ahead = p.w + strip_offset<T>(s, p.K) + k.begin * NR + tile * t->K * kLineElements<T>;
+  if (tile * NR < strip_columns<T>()) t->ahead = p.w + strip_offset<T>(s, p.K) + (tile * p.K + k.begin) * NR;
 }
 
 // One block of k for one block of rows. finish is called if the sums are complete after it.
@@ -208,6 +207,7 @@ HL_INLINE void outer_of_strip(const Outer<T>& o, int64_t s, Span k, Span m) {
   t.M = m.end - m.begin;
   t.dz = o.dz + m.begin * o.lddz + s * kColumns;
   t.lddz = o.lddz;
+  t.panel_stride = o.K * NR;
   t.columns = columns;
   if (columns < kColumns) {
     copy_strip(t.dz, t.lddz, t.M, columns, copy);
@@ -229,6 +229,7 @@ HL_INLINE void outer_of_strip(const Outer<T>& o, int64_t s, Span k, Span m) {
       t.x = &one;
       t.ldx = 0;
       t.dw = o.db + s * kColumns;
+      t.panel_stride = NR;
       t.from = m.begin > 0 ? t.dw : nullptr;
       tiles.outer[0](t);
     }

@@ -26,4 +26,10 @@ struct Sink {
   int64_t row_bytes = 0;
 };
 
+// An array whose rows of the next batch a kernel may bring nearer while it computes.
+struct Upcoming {
+  const Source* source = nullptr;  // or null
+  int64_t features = 0;
+};
+
 }  // namespace hl

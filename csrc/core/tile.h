@@ -3,7 +3,8 @@
 // A strip is the width of a tile: kStripVectors vectors, some weight panels (ops/gemm.h) or a part of one. A tile of
 // y = x w keeps R x C vectors of sums in registers while it walks down k: per step it loads C vectors of w and
 // broadcasts R elements of x. A tile of dw = x^T dz does the same down m. Every sum is one chain of multiply-adds in
-// ascending k (or m); where it is cut into blocks, the partial sum is stored and loaded again, which changes no bit.
+// ascending k (or m). Matrices of the arena have rows of whole cache lines, so a last vector may be read and written
+// whole: what lies beyond the columns of a matrix is nobody's.
 
 #if defined(HL_ISA_AVX512)
 constexpr int kTileRows = 14, kStripVectors = 2;  // 28 sums + 2 of w + 1 of x in 32 registers
@@ -65,22 +66,6 @@ HL_INLINE int64_t vector_offset(int c, int64_t panel_stride) {
 
 // ---- Register tiles. ----
 
-// y (R, C vectors) = from + x (R,K) w (K, C vectors)
-template <class T>
-struct ProductTile {
-  const T* x;
-  int64_t ldx;
-  const T* w;            // row k is NR further on than row k - 1
-  int64_t panel_stride;  // from one panel to the next, where a tile is wider than one
-  int64_t K;
-  const T* from;  // what the sums start from, or null for zero
-  int64_t ld_from;
-  T* y;
-  int64_t ldy;
-  const T* next;   // sums that the next tile starts from, or null
-  const T* ahead;  // weights needed soon: one cache line is fetched at every step of k
-};
-
 template <class T>
 constexpr int64_t kLineElements = kAlignment / int64_t(sizeof(T));  // of a cache line
 
@@ -90,6 +75,48 @@ HL_INLINE void prefetch_row(const T* p, int64_t n) {
   for (int64_t i = n - 1; i >= 0; i -= kLineElements<T>) prefetch(p + i);
 }
 
+// Memory that is read later, brought nearer by tiles that have a load to spare: a cache line at every `pace` steps of k.
+struct Fetch {
+  const char* at;          // the next line; null before the first run
+  int64_t left = 1;        // lines of this run
+  int64_t pace = 1, wait = 1;
+  int64_t rows = 0;        // runs to come: row *index of a data set, and so on
+  const int64_t* index = nullptr;
+  const char* data = nullptr;
+  int64_t row_bytes = 0, row_lines = 0;
+
+  HL_INLINE void step() {
+    if (--wait > 0) return;
+    wait = pace;
+    prefetch(at);
+    at += kAlignment;
+    if (--left > 0) return;
+    if (rows > 0) {
+      at = data + *index++ * row_bytes;
+      left = row_lines;
+      --rows;
+    } else {  // stay on the last line
+      at -= kAlignment;
+      left = 1;
+    }
+  }
+};
+
+// y (R, C vectors) = from + x (R,K) w (K, C vectors)
+template <class T>
+struct ProductTile {
+  const T* x;
+  int64_t ldx;
+  const T* w;            // row k is NR further on than row k - 1
+  int64_t panel_stride;  // from one panel to the next, where a tile is wider than one
+  int64_t K;
+  const T* from;  // what is added to the sums, or null for zero
+  int64_t ld_from;
+  T* y;
+  int64_t ldy;
+  Fetch* fetch;  // of tiles that kFetchesAhead
+};
+
 // Tiles with a load to spare at every step.
 template <int R, int C>
 constexpr bool kFetchesAhead = R > 3 && C == kStripVectors;
@@ -98,14 +125,11 @@ template <class T, int R, int C>
 HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
   using V = Vec<T>;
   constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
+  constexpr bool kFetches = kFetchesAhead<R, C>;
   const ProductTile<T> t = tile;
-  if (t.next) unroll<R>([&](auto r) { prefetch_row(t.next + r * t.ldy, C * L); });
+  Fetch fetch = kFetches ? *t.fetch : Fetch{nullptr};
   V sum[R * C];
-  if (t.from)
-    unroll<R * C>([&](auto i) { sum[i] = V::load(t.from + i / C * t.ld_from + i % C * L); });
-  else
-    unroll<R * C>([&](auto i) { sum[i] = V(0); });
-
+  unroll<R * C>([&](auto i) { sum[i] = V(0); });
   const T *x = t.x, *w = t.w;
   for (int64_t k = 0; k < t.K; ++k, ++x, w += NR) {
     V row[C];
@@ -113,39 +137,19 @@ HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {
       row[c] = V::load(w + vector_offset<T>(c, t.panel_stride));
       if (R > 1) row[c] = pin(row[c]);
     });
-    if (kFetchesAhead<R, C>) prefetch(t.ahead + k * kLineElements<T>);
+    if (kFetches) fetch.step();
     unroll<R>([&](auto r) {
       const V factor(x[r * t.ldx]);
       unroll<C>([&](auto c) { sum[r * C + c] = fma(factor, row[c], sum[r * C + c]); });
     });
   }
+  if (kFetches) *t.fetch = fetch;
+  if (t.from) unroll<R * C>([&](auto i) { sum[i] += V::load(t.from + i / C * t.ld_from + i % C * L); });
   unroll<R * C>([&](auto i) { sum[i].store(t.y + i / C * t.ldy + i % C * L); });
 }
 
 template <class T>
 using ProductFn = void (*)(const ProductTile<T>&) noexcept;
-
-// A tile whose last vector is not whole: by way of a copy, so that nothing past `columns` is touched.
-template <class T>
-HL_NOINLINE void edge_tile(ProductFn<T> fn, ProductTile<T> t, int rows, int64_t columns) noexcept {
-  constexpr int64_t kColumns = strip_columns<T>();
-  alignas(kAlignment) T copy[kTileRows * kColumns];
-  T* y = t.y;
-  if (t.from == y) {
-    for (int r = 0; r < rows; ++r)
-      for (int64_t i = 0; i < columns; i += Vec<T>::kLanes)
-        Vec<T>::load(y + r * t.ldy + i, columns - i).store(copy + r * kColumns + i);
-    t.from = copy;
-    t.ld_from = kColumns;
-  }
-  const int64_t ldy = t.ldy;
-  t.y = copy;
-  t.ldy = kColumns;
-  fn(t);
-  for (int r = 0; r < rows; ++r)
-    for (int64_t i = 0; i < columns; i += Vec<T>::kLanes)
-      Vec<T>::load(copy + r * kColumns + i).store(y + r * ldy + i, columns - i);
-}
 
 // dw (R,strip) = from + x^T dz, for x (M,R), dz (M,C vectors)
 template <class T>
@@ -203,7 +207,7 @@ HL_NOINLINE void outer_tile(const OuterTile<T>& tile) noexcept {
 template <class T, int C, class Rows> struct Tiles;
 template <class T, int C, int... R>
 struct Tiles<T, C, std::integer_sequence<int, R...>> {
-  static constexpr int64_t kColumns = C * lanes_of<T>();
+  static constexpr int kVectors = C;
   static constexpr ProductFn<T> product[] = {&product_tile<T, R + 1, C>...};
   static constexpr void (*outer[])(const OuterTile<T>&) noexcept = {&outer_tile<T, R + 1, C>...};
 };
@@ -238,18 +242,6 @@ HL_INLINE Raw interleave_raw(Raw a, Raw b, std::integer_sequence<int, I...>) {
 template <int Half, class T>
 HL_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b) {
   return Vec<T>(interleave_raw<Half>(a.v, b.v, LaneSequence<T>()));
-}
-
-// Lane i of the result: the sum of v[i], in the same tree for every i.
-template <class T, int N>
-HL_INLINE Vec<T> sums_of(Vec<T> (&v)[N]) {
-  if constexpr (N == 1) {
-    return v[0];
-  } else {
-    Vec<T> half[N / 2];
-    unroll<N / 2>([&](auto i) { half[i] = interleave<0>(v[i], v[i + N / 2]) + interleave<1>(v[i], v[i + N / 2]); });
-    return sums_of(half);
-  }
 }
 
 template <class T>

@@ -98,6 +98,15 @@ Source* Planner::source() {
   return placing_ ? &plan_.sources_[size_t(index)] : nullptr;
 }
 
+Upcoming Planner::upcoming() {
+  if (fetched_ == source_of_.size()) return {};
+  auto input = source_of_.begin();
+  while (input->second != int(fetched_)) ++input;
+  ++fetched_;
+  const Node& node = plan_.graph_.nodes()[size_t(input->first)];
+  return {placing_ ? &plan_.sources_[size_t(input->second)] : nullptr, value(node.output).spec.features()};
+}
+
 Sink* Planner::sink() {
   const int index = sink_of_.emplace(node_, int(sink_of_.size())).first->second;
   return placing_ ? &plan_.sinks_[size_t(index)] : nullptr;

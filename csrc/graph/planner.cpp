@@ -58,6 +58,7 @@ void Planner::walk() {
   accumulator_of_.clear();
   source_of_.clear();
   sink_of_.clear();
+  fetched_ = 0;
   records_.clear();
   forward();
   if (plan_.options_.training) backward();

@@ -32,6 +32,7 @@ class Planner final : public Build {
   Buf scratch(Extent extent) override;
   double* accumulator() override;
   Source* source() override;
+  Upcoming upcoming() override;
   Sink* sink() override;
   void alias_output(Buf from) override;
   void alias_grad_input(int i, Buf from) override;
@@ -106,6 +107,7 @@ class Planner final : public Build {
   std::vector<int> kept_;  // buffers read after the batch
   std::map<int, Buf> contributions_;  // by input of the current node
   std::map<int, int> accumulator_of_, source_of_, sink_of_;
+  size_t fetched_ = 0;  // inputs whose next batch some step brings nearer
   std::vector<Access> accesses_;
   std::vector<Record> records_;
 };

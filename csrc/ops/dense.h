@@ -3,8 +3,8 @@
 //     y = f(x w + b)                    x (M,K)  w (K,N)  b (N)  y (M,N)
 //     dz = dy f'(y)      dx = dz w^T      dw = x^T dz      db = sum over M of dz
 // Saved: y. Flops: 2 M K N each for y, dx, dw. Bytes: every operand once, w from the cache it stays in.
-// Every output adds in ascending k (dx: n, dw: m) by fused multiply-add into one accumulator that starts from the
-// bias (or zero), whatever tile computes it: a row's bits do not depend on M, nor any bits on the team.
+// Every output adds in ascending k (dx: n, dw: m) by fused multiply-add, in blocks that K and N alone choose, whatever
+// tile computes it: a row's bits do not depend on M, nor any bits on the team.
 // Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
 #pragma once
 #include "ops/activation.h"
@@ -21,16 +21,17 @@ struct DenseForward {
   int64_t K, N;
   int64_t rows_per_sample;
   Activation activation;
+  Upcoming next;  // brought nearer on the way
 };
 
-// For fewer rows, dot products along w as it lies cost less than transposing w: then dx adds in one fixed tree.
-constexpr int64_t kTransposedRows = 8;
+// For up to so many rows of a plan, w is transposed in registers on the way and not by panel_transpose: the same sums.
+constexpr int64_t kFewRows = 3;
 
 // dx = (dz w^T) * g'(x), g the activation that made x (identity: no factor).
 struct DenseBackwardInput {
   Tensor dz;       // (M,N)
   const void* w;   // panels of (K,N)
-  const void* wt;  // panels of (N,K), written by panel_transpose, or null: dot products
+  const void* wt;  // panels of (N,K), written by panel_transpose, or null: M is at most kFewRows
   Tensor x;        // (M,K), read only where `below` is not the identity
   Tensor dx;       // (M,K)
   int64_t K, N;

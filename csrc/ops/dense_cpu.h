@@ -24,6 +24,20 @@ HL_NOINLINE void multiply_derivative(Activation activation, const T* x, int64_t 
   });
 }
 
+// This worker's share of the rows of the next batch, spread over `steps` steps of k.
+HL_INLINE Fetch fetch_of(const Upcoming& next, const RunState& run, Worker w, int64_t steps) {
+  Fetch fetch{nullptr};
+  const Span rows = share(next.source && run.next_index ? run.next_rows : 0, w);
+  if (rows.begin == rows.end) return fetch;
+  fetch.rows = rows.end - rows.begin;
+  fetch.index = run.next_index + rows.begin;
+  fetch.data = next.source->data;
+  fetch.row_bytes = next.source->row_bytes;
+  fetch.row_lines = next.features * size_of(next.source->dtype) / kAlignment + 1;
+  fetch.pace = steps / (fetch.rows * fetch.row_lines);
+  return fetch;
+}
+
 template <class T>
 void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcept {
   Product<T> p;
@@ -36,6 +50,9 @@ void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcep
   p.M = run.rows * a.rows_per_sample;
   p.K = a.K;
   p.N = a.N;
+  const int64_t steps = ceil_div(p.N, strip_columns<T>()) * ceil_div(p.M, kTileRows) * p.K / w.count;
+  Fetch fetch = fetch_of(a.next, run, w, steps);
+  if (fetch.rows > 0) p.fetch = &fetch;
   product(p, w, [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
     if (a.activation.kind != ActivationKind::identity)
       activate(a.activation, p.y + row * p.ldy + column, p.ldy, rows, columns);
@@ -65,7 +82,7 @@ void dense_backward_input(const DenseBackwardInput& a, const RunState& run, Work
   if (a.wt)
     product(p, w, finish);
   else
-    product_by_dots(p, w, finish);
+    product_transposed<T, 1>(p, w, finish);
 }
 
 template <class T>

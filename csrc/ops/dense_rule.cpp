@@ -41,6 +41,7 @@ void forward(Build& b) {
   a.b = b.inputs() == 3 ? b.read(b.input(2)).data : nullptr;
   a.y = b.write(y.buf);
   a.y.ld = y.ld;
+  a.next = b.upcoming();
   const double m = double(b.max_rows() * x.per_sample), kn = double(a.K) * a.N;
   const double e = size_of(b.dtype());
   b.emit(b.kernels().dense_forward, a, {2 * m * kn, e * (m * a.K + kn + m * a.N)});
@@ -67,7 +68,7 @@ void backward(Build& b) {
 
   if (b.wants_grad(0)) {
     Buf wt;
-    if (b.max_rows() * dz.per_sample >= kTransposedRows) {
+    if (b.max_rows() * dz.per_sample > kFewRows) {
       PanelTranspose t{};
       t.shape = {K, N};
       t.src = b.read(b.input(1)).data;

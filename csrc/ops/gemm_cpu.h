@@ -48,7 +48,33 @@ struct Product {
   int64_t M, K, N;
   const T* also = nullptr;  // (M,N), what `finish` reads beside y, or null
   int64_t ld_also = 0;
+  Fetch* fetch = nullptr;  // what else to bring nearer, or null
 };
+
+// A sum over k is cut into blocks, each added up on its own and then to the bias, in order. The cut depends on K and N
+// alone, so a row's bits do not depend on M. Long sums are cut because a block of w stays in the level-1 cache; those of
+// a narrow w, because one row of x would leave the multipliers waiting for one chain after the other.
+struct Cut {
+  int64_t K, blocks, length;
+  bool side_by_side;  // 2, 4 or 8 blocks: one row may add them up at the same time
+
+  HL_INLINE Span block(int64_t b) const { return {b * length, b + 1 == blocks ? K : (b + 1) * length}; }
+};
+
+constexpr int64_t kBlockK = 768;    // rows of a strip of w: the level-1 cache, or near it
+constexpr int64_t kChains = 8;      // multiply-adds in flight
+constexpr int64_t kShortestK = 64;  // a shorter chain costs more to start than it hides
+
+template <class T>
+HL_INLINE Cut cut_of(int64_t K, int64_t N) {
+  const int64_t panels = ceil_div(N, panel_columns<T>());
+  int64_t blocks = 1;
+  while (blocks * 2 * panels <= kChains && blocks * 2 * kShortestK <= K) blocks *= 2;
+  const bool long_blocks = K > blocks * kBlockK;
+  if (long_blocks) blocks = ceil_div(K, kBlockK);
+  constexpr int64_t NR = panel_columns<T>();
+  return {K, blocks, blocks == 1 ? K : K / blocks / NR * NR, blocks > 1 && !long_blocks};
+}
 
 template <class T>
 HL_INLINE ProductTile<T> tile_at(const Product<T>& p, int64_t row, int64_t strip, Span k) {
@@ -63,8 +89,7 @@ HL_INLINE ProductTile<T> tile_at(const Product<T>& p, int64_t row, int64_t strip
   t.ldy = p.ldy;
   t.from = k.begin > 0 ? t.y : p.b ? p.b + column : nullptr;
   t.ld_from = k.begin > 0 ? p.ldy : 0;
-  t.next = nullptr;
-  t.ahead = t.w;
+  t.fetch = p.fetch;
   return t;
 }
 
@@ -74,12 +99,6 @@ HL_INLINE int64_t columns_of(int64_t s, int64_t N) {
   return least(strip_columns<T>(), N - s * strip_columns<T>());
 }
 
-template <class T, class Tiles>
-HL_INLINE void run_tile(Tiles tiles, const ProductTile<T>& t, int rows, int64_t columns) {
-  if (columns == Tiles::kColumns) return tiles.product[rows - 1](t);
-  edge_tile(tiles.product[rows - 1], t, rows, columns);
-}
-
 // A few rows have too few sums to keep the multipliers busy; several panels side by side have more.
 constexpr HL_INLINE int wide_vectors(int rows) {
   constexpr bool kManyRegisters = kTileRows * kStripVectors > 16;
@@ -87,60 +106,98 @@ constexpr HL_INLINE int wide_vectors(int rows) {
 }
 
 template <class T, int R, class Finish>
-HL_INLINE void product_of_few_rows(const Product<T>& p, Span strips, int64_t row, Finish finish) {
+HL_INLINE void product_of_few_rows(const Product<T>& p, const Cut& cut, Span strips, int64_t row, Finish finish) {
   constexpr int kVectors = wide_vectors(R);
   constexpr int64_t kColumns = kVectors * lanes_of<T>(), kStrips = kColumns / strip_columns<T>();
   for (int64_t s = strips.begin; s < strips.end;) {
     const int64_t column = s * strip_columns<T>();
-    const ProductTile<T> t = tile_at(p, row, s, Span{0, p.K});
     const bool wide = s + kStrips <= strips.end && column + kColumns <= p.N && column % panel_columns<T>() == 0;
     const int64_t columns = wide ? kColumns : columns_of<T>(s, p.N);
-    if (wide)
-      product_tile<T, R, kVectors>(t);
-    else
-      with_tiles<T>(columns, [&](auto tiles) { run_tile(tiles, t, R, columns); });
+    for (int64_t b = 0; b < cut.blocks; ++b) {
+      const ProductTile<T> t = tile_at(p, row, s, cut.block(b));
+      if (wide)
+        product_tile<T, R, kVectors>(t);
+      else
+        with_tiles<T>(columns, [&](auto tiles) { tiles.product[R - 1](t); });
+    }
     finish(row, R, column, columns);
     s += wide ? kStrips : 1;
   }
 }
 
-constexpr int64_t kBlockK = 512;               // rows of a strip of w: the level-1 cache, or near it
-constexpr int64_t kBlockRows = 8 * kTileRows;  // of x, kBlockK wide: the level-2 cache
+// One row of a strip with B blocks of k side by side, each a chain of its own.
+template <class T, int B, int C>
+HL_NOINLINE void row_of_blocks(const ProductTile<T>& tile, int64_t length) noexcept {
+  using V = Vec<T>;
+  constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
+  const ProductTile<T> t = tile;
+  V sum[B * C];
+  unroll<B * C>([&](auto i) { sum[i] = V(0); });
+  const auto step = [&](auto b, int64_t k) {
+    const V factor(t.x[k]);
+    unroll<C>([&](auto c) {
+      sum[b * C + c] = fma(factor, V::load(t.w + k * NR + vector_offset<T>(c, t.panel_stride)), sum[b * C + c]);
+    });
+  };
+  for (int64_t k = 0; k < length; ++k) unroll<B>([&](auto b) { step(b, b * length + k); });
+  for (int64_t k = B * length; k < t.K; ++k) step(Const<B - 1>(), k);
+  unroll<C>([&](auto c) {
+    V total = t.from ? V::load(t.from + c * L) : V(0);
+    unroll<B>([&](auto b) { total += sum[b * C + c]; });
+    total.store(t.y + c * L);
+  });
+}
 
-constexpr int64_t kNearBytes = 1 << 19;  // an output of this size stays in the level-2 cache
+// Rows of a narrow w, one by one.
+template <class T, int B, class Finish>
+HL_INLINE void product_of_blocks(const Product<T>& p, const Cut& cut, Span strips, Span rows, Finish finish) {
+  if constexpr (B < kChains) {
+    if (cut.blocks > B) return product_of_blocks<T, 2 * B>(p, cut, strips, rows, finish);
+  }
+  for (int64_t row = rows.begin; row < rows.end; ++row)
+    for (int64_t s = strips.begin; s < strips.end; ++s) {
+      const int64_t columns = columns_of<T>(s, p.N);
+      with_tiles<T>(columns, [&](auto tiles) {
+        row_of_blocks<T, B, decltype(tiles)::kVectors>(tile_at(p, row, s, Span{0, p.K}), cut.length);
+      });
+      finish(row, 1, s * strip_columns<T>(), columns);
+    }
+}
+
+constexpr int64_t kBlockRows = 8 * kTileRows;  // of x, kBlockK wide: the level-2 cache
+constexpr int64_t kNearBytes = 1 << 19;        // an output of this size stays in the level-2 cache
 
 // What a tile needs once it has walked down k: the lines it stores to, and what finish reads.
 template <class T>
 HL_INLINE void fetch_outputs(const Product<T>& p, int64_t row, int rows, int64_t column, int64_t columns, Span k) {
   for (int r = 0; r < rows; ++r) {
-    if (k.begin == 0) prefetch_row(p.y + (row + r) * p.ldy + column, columns);
+    prefetch_row(p.y + (row + r) * p.ldy + column, columns);
     if (k.end == p.K && p.also) prefetch_row(p.also + (row + r) * p.ld_also + column, columns);
   }
-}
-
-// The weights of strip s, a line at every step of k: the first tiles of the strip before it fetch all of them.
-template <class T>
-HL_INLINE void fetch_weights(const Product<T>& p, int64_t s, int64_t tile, Span k, ProductTile<T>* t) {
-  constexpr int64_t NR = panel_columns<T>();
-  if (tile * NR < strip_columns<T>()) t->ahead = p.w + strip_offset<T>(s, p.K) + (tile * p.K + k.begin) * NR;
 }
 
 // One block of k for one block of rows. finish is called if the sums are complete after it.
 template <class T, class Finish>
 HL_INLINE void product_of_block(const Product<T>& p, Span strips, Span rows, Span k, Finish finish) {
+  constexpr int64_t NR = panel_columns<T>();
   const bool far = p.M * p.N * int64_t(sizeof(T)) > kNearBytes;
   for (int64_t s = strips.begin; s < strips.end; ++s) {
     const int64_t column = s * strip_columns<T>(), columns = columns_of<T>(s, p.N);
-    int64_t tile = 0;
+    int64_t panel = 0;
     with_tiles<T>(columns, [&](auto tiles) {
       for_each_tile(rows, [&](int64_t row, int count) {
         ProductTile<T> t = tile_at(p, row, s, k);
+        Fetch weights{reinterpret_cast<const char*>(t.w)};
         if (far) {
           fetch_outputs(p, row, count, column, columns, k);
-          if (s + 1 < strips.end) fetch_weights(p, s + 1, tile++, k, &t);
+          // The first tiles of a strip bring the panels of the next one.
+          if (s + 1 < strips.end && panel * NR < strip_columns<T>()) {
+            weights.at = reinterpret_cast<const char*>(p.w + strip_offset<T>(s + 1, p.K) + (panel++ * p.K + k.begin) * NR);
+            weights.left = t.K;
+          }
         }
-        if (k.begin > 0 && row + count < rows.end) t.next = t.y + count * p.ldy;
-        run_tile(tiles, t, count, columns);
+        if (far || !t.fetch) t.fetch = &weights;
+        tiles.product[count - 1](t);
         if (k.end == p.K) finish(row, count, column, columns);
       });
     });
@@ -148,27 +205,26 @@ HL_INLINE void product_of_block(const Product<T>& p, Span strips, Span rows, Spa
 }
 
 template <class T, class Finish>
-HL_INLINE void product_of_rectangle(const Product<T>& p, Span strips, Span rows, Finish finish) {
-  const int64_t count = rows.end - rows.begin;
-  const bool one_block = count <= kTileRows || p.K == 0;
-  const int64_t blocks = one_block ? 1 : ceil_div(p.K, kBlockK + kBlockK / 2), row_blocks = ceil_div(count, kBlockRows);
-  for (int64_t kb = 0; kb < blocks; ++kb)
+HL_INLINE void product_of_rectangle(const Product<T>& p, const Cut& cut, Span strips, Span rows, Finish finish) {
+  const int64_t count = rows.end - rows.begin, row_blocks = ceil_div(count, kBlockRows);
+  for (int64_t b = 0; b < cut.blocks; ++b)
     for (int64_t mb = 0; mb < row_blocks; ++mb) {
       const Span in = share(count, Worker{int(mb), int(row_blocks)});
-      product_of_block(p, strips, Span{rows.begin + in.begin, rows.begin + in.end},
-                       share(p.K, Worker{int(kb), int(blocks)}), finish);
+      product_of_block(p, strips, Span{rows.begin + in.begin, rows.begin + in.end}, cut.block(b), finish);
     }
 }
 
 // finish(row, rows, column, columns) follows when a tile's sums are complete.
 template <class T, class Finish>
 HL_INLINE void product(const Product<T>& p, Worker w, Finish finish) {
+  const Cut cut = cut_of<T>(p.K, p.N);
   for_each_rectangle<T>(p.N, p.M, w, [&](Span strips, Span rows) {
     const int64_t count = rows.end - rows.begin;
-    if (count == 1) return product_of_few_rows<T, 1>(p, strips, rows.begin, finish);
-    if (count == 2) return product_of_few_rows<T, 2>(p, strips, rows.begin, finish);
-    if (count == 3) return product_of_few_rows<T, 3>(p, strips, rows.begin, finish);
-    product_of_rectangle(p, strips, rows, finish);
+    if (count > 3) return product_of_rectangle(p, cut, strips, rows, finish);
+    if (cut.side_by_side) return product_of_blocks<T, 2>(p, cut, strips, rows, finish);
+    if (count == 1) return product_of_few_rows<T, 1>(p, cut, strips, rows.begin, finish);
+    if (count == 2) return product_of_few_rows<T, 2>(p, cut, strips, rows.begin, finish);
+    product_of_few_rows<T, 3>(p, cut, strips, rows.begin, finish);
   });
 }
 
@@ -187,21 +243,9 @@ struct Outer {
 
 constexpr int64_t kOuterRows = 256;  // of dz a strip wide, and a tile's piece of x: the level-1 cache
 
-// Rows of a strip whose last vector is not whole, made whole with zeros.
-template <class T>
-HL_INLINE void copy_strip(const T* from, int64_t ld, int64_t rows, int64_t columns, T* to) {
-  using V = Vec<T>;
-  for (int64_t m = 0; m < rows; ++m)
-    unroll<kStripVectors>([&](auto c) {
-      constexpr int64_t i = c * V::kLanes;
-      V::load(from + m * ld + i, columns - i).store(to + m * strip_columns<T>() + i);
-    });
-}
-
 template <class T>
 HL_INLINE void outer_of_strip(const Outer<T>& o, int64_t s, Span k, Span m) {
   constexpr int64_t NR = panel_columns<T>(), kColumns = strip_columns<T>();
-  alignas(64) T copy[kOuterRows * kColumns];
   const int64_t columns = columns_of<T>(s, o.N);
   OuterTile<T> t;
   t.M = m.end - m.begin;
@@ -209,11 +253,6 @@ HL_INLINE void outer_of_strip(const Outer<T>& o, int64_t s, Span k, Span m) {
   t.lddz = o.lddz;
   t.panel_stride = o.K * NR;
   t.columns = columns;
-  if (columns < kColumns) {
-    copy_strip(t.dz, t.lddz, t.M, columns, copy);
-    t.dz = copy;
-    t.lddz = kColumns;
-  }
   with_tiles<T>(columns, [&](auto tiles) {
     if (o.dw) {
       t.ldx = o.ldx;
@@ -261,37 +300,53 @@ HL_INLINE void outer(const Outer<T>& o, Worker w) {
   clear_empty_strips(o, w);
 }
 
-// ---- dx = dz w^T for a few rows: dot products along the rows of w as they lie. ----
+// ---- dx = dz w^T for a few rows, w transposed a square at a time on the way. ----
 
-// L outputs k .. k + L of one row; rows of w past K stand in for themselves and are not stored by the caller.
-template <class T>
-HL_INLINE Vec<T> dots(const T* dz, const T* w, int64_t k, int64_t K, int64_t N) {
+// y (R,L) += x (R, k) w^T, for the outputs n .. n + L of one block of k. w is panels of (N,K), as it lies.
+template <class T, int R>
+HL_INLINE void transposed_sums(const Product<T>& p, int64_t n, Span k, Vec<T> (&sum)[kFewRows]) {
   using V = Vec<T>;
   constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
-  V sum[L];
-  const T* rows[L];
-  unroll<L>([&](auto i) {
-    sum[i] = V(0);
-    rows[i] = w + least(k + i, K - 1) * NR;
-  });
-  for (int64_t n = 0; n < N; n += L) {
-    const int64_t offset = n / NR * K * NR + n % NR;
-    const V factor = V::load(dz + n, N - n);
-    unroll<L>([&](auto i) { sum[i] = fma(factor, V::load(rows[i] + offset), sum[i]); });
+  for (int64_t at = k.begin; at < k.end; at += L) {
+    V v[L];
+    const T* w = p.w + at / NR * p.N * NR + at % NR;
+    unroll<L>([&](auto i) { v[i] = V::load(w + least(n + i, p.N - 1) * NR); });
+    transpose(v);
+    const int64_t count = least(L, k.end - at);
+    const auto add = [&](auto i) {
+      unroll<R>([&](auto r) { sum[r] = fma(V(p.x[r * p.ldx + at + i]), v[i], sum[r]); });
+    };
+    if (count == L)
+      unroll<L>(add);
+    else
+      unroll<L>([&](auto i) {
+        if (i < count) add(i);
+      });
   }
-  return sums_of(sum);
 }
 
-// finish as in `product`.
-template <class T, class Finish>
-HL_INLINE void product_by_dots(const Product<T>& p, Worker w, Finish finish) {
-  constexpr int64_t L = Vec<T>::kLanes;
-  const Span blocks = share(ceil_div(p.N, L), w);
-  for (int64_t i = blocks.begin; i < blocks.end; ++i)
-    for (int64_t m = 0; m < p.M; ++m) {
-      dots(p.x + m * p.ldx, p.w, i * L, p.N, p.K).store(p.y + m * p.ldy + i * L, p.N - i * L);
-      finish(m, 1, i * L, least(L, p.N - i * L));
+// finish as in `product`, and the same sums.
+template <class T, int R, class Finish>
+HL_INLINE void product_transposed(const Product<T>& p, Worker w, Finish finish) {
+  using V = Vec<T>;
+  constexpr int64_t L = V::kLanes;
+  if constexpr (R < kFewRows) {
+    if (p.M > R) return product_transposed<T, R + 1>(p, w, finish);
+  }
+  const Cut cut = cut_of<T>(p.K, p.N);
+  const Span squares = share(p.M > 0 ? ceil_div(p.N, L) : 0, w);
+  for (int64_t n = squares.begin * L; n < least(p.N, squares.end * L); n += L) {
+    V total[kFewRows];
+    unroll<R>([&](auto r) { total[r] = V(0); });
+    for (int64_t b = 0; b < cut.blocks; ++b) {
+      V sum[kFewRows];
+      unroll<R>([&](auto r) { sum[r] = V(0); });
+      transposed_sums<T, R>(p, n, cut.block(b), sum);
+      unroll<R>([&](auto r) { total[r] += sum[r]; });
     }
+    unroll<R>([&](auto r) { total[r].store(p.y + r * p.ldy + n); });
+    finish(0, R, n, least(L, p.N - n));
+  }
 }
 
 // ---- Panels. ----

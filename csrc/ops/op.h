@@ -106,6 +106,8 @@ class Build {
   // was not finite (-1: none). One per loss or metric node.
   virtual double* accumulator() = 0;
   virtual Source* source() = 0;  // of an input node
+  // An input of the graph whose next batch no step brings nearer yet; the caller's kernel does it from now on.
+  virtual Upcoming upcoming() = 0;
   virtual Sink* sink() = 0;      // of an output node
 
   // No work: the output, or an input's gradient, is this buffer under another shape.

@@ -38,6 +38,11 @@ RunState state_of(const Plan& plan, const Job& job, int64_t batch) {
   state.first_row = batch * job.batch_size;
   state.rows = std::min(job.batch_size, job.n_rows - state.first_row);
   state.index = job.index ? job.index + state.first_row : nullptr;
+  const int64_t next = state.first_row + state.rows;
+  if (job.index && next < job.n_rows) {
+    state.next_index = job.index + next;
+    state.next_rows = std::min(job.batch_size, job.n_rows - next);
+  }
   state.step = job.step + (plan.has_optimizer() ? batch - job.first_batch : 0);
   state.seed = job.seed;
   state.learning_rate = job.rates ? job.rates[batch - job.first_batch] : 0;

@@ -133,19 +133,32 @@ void Planner::keep_input_gradients() {
   }
 }
 
+OptimizerRange Planner::range_of(const Variable& variable, Buf weight) {
+  OptimizerRange range{};
+  range.shape = variable.shape;
+  range.w = update(weight).data;
+  std::copy(variable.slots.begin(), variable.slots.end(), range.slots);
+  return range;
+}
+
+bool Planner::take_update(int i, OptimizerRange* range, Optimizer* optimizer) {
+  const int id = input_value(i);
+  if (!plan_.options_.optimizer || !needs_grad_[size_t(id)] || gradient_users_[size_t(id)] != 1) return false;
+  *range = range_of(variable_of(value(id)), input(i));
+  *optimizer = *plan_.options_.optimizer;
+  return true;
+}
+
 void Planner::optimize() {
   node_ = -1;
   std::vector<OptimizerRange> ranges;
   for (size_t v = 0; v < gradients_.size(); ++v) {
     if (value(int(v)).variable < 0 || !gradients_[v]) continue;
-    const Variable& variable = variable_of(value(int(v)));
-    OptimizerRange range{};
-    range.shape = variable.shape;
-    range.w = update(values_[v]).data;
+    OptimizerRange range = range_of(variable_of(value(int(v))), values_[v]);
     range.g = read(gradients_[v]).data;
-    std::copy(variable.slots.begin(), variable.slots.end(), range.slots);
     ranges.push_back(range);
   }
+  if (ranges.empty()) return;
   double elements = 0;
   for (const OptimizerRange& range : ranges) elements += double(range.shape.elements(kernels_.panel_width));
   if (placing_) plan_.ranges_ = std::move(ranges);

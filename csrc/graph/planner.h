@@ -38,6 +38,7 @@ class Planner final : public Build {
   void alias_grad_input(int i, Buf from) override;
   bool take_activation(int i, Activation* activation) override;
   bool grad_is_preactivation() const override;
+  bool take_update(int i, OptimizerRange* range, Optimizer* optimizer) override;
   Tensor read(Buf buf) override { return access(buf, false); }
   Tensor write(Buf buf) override { return access(buf, true); }
   Tensor update(Buf buf) override { return access(buf, true); }
@@ -72,6 +73,7 @@ class Planner final : public Build {
   void walk();
   void forward();
   void backward();
+  OptimizerRange range_of(const Variable& variable, Buf weight);
   void optimize();
   void collect_gradients();
   Buf sum(Buf a, Buf b, const Spec& spec);

@@ -9,6 +9,7 @@
 #pragma once
 #include "ops/activation.h"
 #include "ops/gemm.h"
+#include "ops/optimizer.h"
 
 namespace hl {
 
@@ -46,6 +47,18 @@ struct DenseBackwardParams {
   void* db;   // panels of (1,N), or null; pads are written as zeros
   int64_t K, N;
   int64_t rows_per_sample;
+};
+
+// For up to so many rows of a plan, the optimizer's update costs less while the gradient is in registers: the same
+// numbers, and the gradient is never written.
+constexpr int64_t kUpdateRows = 4;
+
+struct DenseUpdateParams {
+  Tensor x;             // (M,K)
+  Tensor dz;            // (M,N)
+  OptimizerRange w, b;  // where `w` is null, no update
+  int64_t rows_per_sample;
+  Optimizer optimizer;
 };
 
 }  // namespace hl

@@ -91,3 +91,32 @@ void dense_backward_params(const DenseBackwardParams& a, const RunState& run, Wo
                  run.rows * a.rows_per_sample, a.K, a.N},
         w);
 }
+
+// M rows: known when compiled, or -1.
+template <class T, int kRows>
+HL_NOINLINE void update_params(const DenseUpdateParams& a, const RunState& run, Worker w) noexcept {
+  using V = Vec<T>;
+  constexpr int64_t NR = panel_columns<T>();
+  const int64_t rows = kRows > 0 ? kRows : run.rows * a.rows_per_sample;
+  const T *x = a.x.as<T>(), *dz = a.dz.as<T>();
+  const int64_t ldx = a.x.ld, lddz = a.dz.ld;
+  with_rule<T>(a.optimizer, run, [&](const auto& rule, auto slots) {
+    if (a.w.w)
+      update_range<T, slots>(rule, a.w, w, [&](int64_t panel, int64_t k, int64_t n, int64_t) {
+        V g(0);
+        for (int64_t m = 0; m < rows; ++m) g = fma(V(x[m * ldx + k]), V::load(dz + m * lddz + panel * NR + n), g);
+        return g;
+      });
+    if (a.b.w)
+      update_range<T, slots>(rule, a.b, w, [&](int64_t panel, int64_t, int64_t n, int64_t) {
+        V g(0);
+        for (int64_t m = 0; m < rows; ++m) g = fma(V(1), V::load(dz + m * lddz + panel * NR + n), g);
+        return g;
+      });
+  });
+}
+
+template <class T>
+void dense_update_params(const DenseUpdateParams& a, const RunState& run, Worker w) noexcept {
+  run.rows * a.rows_per_sample == 1 ? update_params<T, 1>(a, run, w) : update_params<T, -1>(a, run, w);
+}

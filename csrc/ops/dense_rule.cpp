@@ -48,6 +48,22 @@ void forward(Build& b) {
   join_rows(b, y, b.output(), b.output_spec());
 }
 
+// Few rows: the update is part of the product, if both variables, or the one there is, allow it.
+bool update_in_place(Build& b, const Rows& x, const Rows& dz, Cost cost) {
+  if (b.max_rows() * x.per_sample > kUpdateRows) return false;
+  DenseUpdateParams a{};
+  const bool has_bias = b.inputs() == 3;
+  if (b.wants_grad(1) && !b.take_update(1, &a.w, &a.optimizer)) return false;
+  if (has_bias && b.wants_grad(2) && !b.take_update(2, &a.b, &a.optimizer)) return false;
+  a.rows_per_sample = x.per_sample;
+  a.x = b.read(x.buf);
+  a.x.ld = x.ld;
+  a.dz = b.read(dz.buf);
+  a.dz.ld = dz.ld;
+  b.emit(b.kernels().dense_update_params, a, cost, Order::kDeferred);
+  return true;
+}
+
 void backward(Build& b) {
   const Spec& w = b.spec(1);
   const int64_t K = w.shape[0], N = w.shape[1];
@@ -98,6 +114,8 @@ void backward(Build& b) {
   const bool has_bias = b.inputs() == 3;
   if (b.wants_grad(1) || (has_bias && b.wants_grad(2))) {
     const Rows x = split_rows(b, b.input(0), b.spec(0));
+    const Cost cost{2 * m * kn, e * (m * K + kn + m * N)};
+    if (update_in_place(b, x, dz, cost)) return;
     DenseBackwardParams a{};
     a.K = K;
     a.N = N;
@@ -108,7 +126,7 @@ void backward(Build& b) {
     a.dz.ld = dz.ld;
     a.dw = b.wants_grad(1) ? b.write(b.grad_input(1)).data : nullptr;
     a.db = has_bias && b.wants_grad(2) ? b.write(b.grad_input(2)).data : nullptr;
-    b.emit(b.kernels().dense_backward_params, a, {2 * m * kn, e * (m * K + kn + m * N)}, Order::kDeferred);
+    b.emit(b.kernels().dense_backward_params, a, cost, Order::kDeferred);
   }
 }
 

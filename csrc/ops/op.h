@@ -120,6 +120,10 @@ class Build {
   virtual bool take_activation(int i, Activation* activation) = 0;
   virtual bool grad_is_preactivation() const = 0;
 
+  // The variable of input i may be updated by whoever makes its gradient, if nobody else sends one. A rule that can do
+  // so calls `take_update` in backward; if true, it gets the variable, and grad_input(i) is not wanted.
+  virtual bool take_update(int i, OptimizerRange* range, Optimizer* optimizer) = 0;
+
   virtual Tensor read(Buf buf) = 0;
   virtual Tensor write(Buf buf) = 0;
   virtual Tensor update(Buf buf) = 0;

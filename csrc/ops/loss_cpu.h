@@ -244,6 +244,10 @@ struct SampleBlock {
     return row_of<T>(t, first + least(lane, rows - 1)) + g * classes;
   }
   HL_INLINE void read(const Tensor& t, int64_t g, T* to) const {
+    if (rows == 1) {
+      for (int64_t i = 0; i < classes; ++i) V(at(t, 0, g)[i]).store(to + i * V::kLanes);
+      return;
+    }
     for (int64_t i = 0; i < classes; i += V::kLanes) {
       V v[V::kLanes];
       unroll<V::kLanes>([&](auto lane) { v[lane] = V::load(at(t, lane, g) + i, classes - i); });
@@ -252,6 +256,10 @@ struct SampleBlock {
     }
   }
   HL_INLINE void write(const Tensor& t, int64_t g, const T* from) const {
+    if (rows == 1) {
+      for (int64_t i = 0; i < classes; ++i) at(t, 0, g)[i] = from[i * V::kLanes];
+      return;
+    }
     for (int64_t i = 0; i < classes; i += V::kLanes) {
       V v[V::kLanes];
       unroll<V::kLanes>([&](auto j) { v[j] = V::load(from + (i + j) * V::kLanes); });

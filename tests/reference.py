@@ -119,7 +119,11 @@ def _statistics(x, mean, var, over, training):
     return mean, ((x - mean) ** 2).mean(over, keepdims=True)
 
 
-def batch_norm(x, *args, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True, training=False):
+def batch_norm(x, *args, activation="identity", alpha=0.0, **attrs):
+    return _activate(activation, _normalised(x, *args, **attrs), alpha)
+
+
+def _normalised(x, *args, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True, training=False):
     gamma, beta, mean, var, over = _norm_parts(args, center, scale, axis, x.ndim)
     mean, var = _statistics(x, mean, var, over, training)
     return (x - mean) / np.sqrt(var + epsilon) * gamma + beta
@@ -133,7 +137,11 @@ def batch_norm_moving(x, *args, axis=-1, momentum=0.99, epsilon=1e-3, center=Tru
     return [(old * momentum + new * (1 - momentum)).ravel() for old, new in pairs]
 
 
-def batch_norm_gradient(dy, x, *args, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True, training=False):
+def batch_norm_gradient(dy, x, *args, activation="identity", alpha=0.0, **attrs):
+    return _normalised_gradient(dy * _slope(activation, _normalised(x, *args, **attrs), alpha), x, *args, **attrs)
+
+
+def _normalised_gradient(dy, x, *args, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True, training=False):
     gamma, _, mean, var, over = _norm_parts(args, center, scale, axis, x.ndim)
     mean, var = _statistics(x, mean, var, over, training)
     inverse = 1 / np.sqrt(var + epsilon)

@@ -120,8 +120,9 @@ bool Planner::take_activation(int i, Activation* activation) {
   const int id = input_value(i);
   const Value& v = value(id);
   if (v.node < 0 || gradient_users_[size_t(id)] != 1) return false;
-  const Attrs& below = plan_.graph_.nodes()[size_t(v.node)].attrs;
-  if (std::string(plan_.graph_.nodes()[size_t(v.node)].op->name) != "dense" || !below.has("activation")) return false;
+  const Node& below_node = plan_.graph_.nodes()[size_t(v.node)];
+  const Attrs& below = below_node.attrs;
+  if (!below_node.op->activates || !below.has("activation")) return false;
   *activation = {activation_from(below.text("activation")), below.number("alpha", 0)};
   preactivation_[size_t(id)] = true;
   return true;

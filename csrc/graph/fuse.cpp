@@ -15,8 +15,8 @@ Graph fuse(Graph graph) {
     if (std::string(node.op->name) != "activation") continue;
     const int producer = graph.value(node.inputs[0]).node;
     if (producer < 0 || uses[size_t(node.inputs[0])] != 1) continue;
-    const Node& dense = graph.nodes()[size_t(producer)];
-    if (std::string(dense.op->name) == "dense" && !dense.attrs.has("activation")) absorbed_by[size_t(producer)] = int(i);
+    const Node& host = graph.nodes()[size_t(producer)];
+    if (host.op->activates && !host.attrs.has("activation")) absorbed_by[size_t(producer)] = int(i);
   }
   const auto renamed = [&](const std::vector<int>& values) {
     std::vector<int> result;
@@ -31,7 +31,7 @@ Graph fuse(Graph graph) {
   };
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
-    if (node.output >= 0 && now[size_t(node.output)] >= 0) continue;  // absorbed by the dense node below it
+    if (node.output >= 0 && now[size_t(node.output)] >= 0) continue;  // absorbed by the node below it
     Attrs attrs = node.attrs;
     if (absorbed_by[i] >= 0) {
       const Node& activation = graph.nodes()[size_t(absorbed_by[i])];

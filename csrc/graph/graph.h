@@ -47,7 +47,7 @@ class Graph {
   std::vector<Value> values_;
 };
 
-// Merges every element-wise activation into the dense node that feeds it and nothing else.
+// Merges every element-wise activation into the node that feeds it and nothing else, where that node `activates`.
 Graph fuse(Graph graph);
 
 }  // namespace hl

@@ -8,7 +8,7 @@
 //     inference   the same y from the moving statistics;  dx = gamma inv dy
 // Shapes: x, y, dy, dx (M, outer, C, inner) as rows of a batch, C the axis; everything else (C); n = M outer inner.
 // Saved: x and the batch's mean and inv. Flops an element: 6 and 7. Bytes: x three times, y once; dy, x twice, dx once;
-// strips of channels come from the cache after the first time.
+// strips of channels come from the cache after the first time. An activation that follows is part of both passes forward.
 // A worker owns whole channels, so no pass waits for another worker. Statistics take two passes, the second also sums
 // the rounding error of the first (Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983);
 // blocks of 64 rows are summed on their own first.
@@ -29,6 +29,7 @@ struct BatchNormTrain {
   void *moving_mean, *moving_var;
   Tensor saved;  // (2,C): mean, inv
   double momentum, epsilon;
+  Activation activation;  // of y
 };
 
 struct BatchNormBackward {
@@ -45,6 +46,7 @@ struct BatchNormInfer {
   Tensor x, y;
   const void *gamma, *beta, *mean, *var;
   double epsilon;
+  Activation activation;
 };
 
 struct BatchNormInferBackward {

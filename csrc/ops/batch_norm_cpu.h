@@ -129,6 +129,21 @@ HL_INLINE void scale_strip(const Strip& strip, const Tensor& x, const Tensor& y,
   }
 }
 
+// y = f(y)
+template <class T, class Strip>
+HL_INLINE void activate_strip(const Strip& strip, const Activation& activation, const Tensor& y, Span rows) {
+  if (activation.kind == ActivationKind::identity) return;
+  const Vec<T> alpha = Vec<T>(T(activation.alpha));
+  with_activation(activation.kind, [&](auto f) {
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      T* to = row_of<T>(y, row);
+      strip.each([&](int64_t at, int, auto lanes) {
+        store_lanes(to + at, f.forward(load_lanes(to + at, lanes), alpha), lanes);
+      });
+    }
+  });
+}
+
 template <class T>
 HL_INLINE Vec<T> inverse_deviation(Vec<T> var, double epsilon) {
   return Vec<T>(1) / sqrt(var + Vec<T>(T(epsilon)));
@@ -154,6 +169,7 @@ void batch_norm_train(const BatchNormTrain& args, const RunState& run, Worker w)
       shift[j] = a.beta ? strip.load(a.beta, j) : V(0);
     }
     scale_strip<T>(strip, a.x, a.y, {0, rows}, mean, scale, shift);
+    activate_strip<T>(strip, a.activation, a.y, {0, rows});
   });
 }
 
@@ -173,7 +189,9 @@ void batch_norm_infer(const BatchNormInfer& args, const RunState& run, Worker w)
         scale[j] = a.gamma ? inv * strip.load(a.gamma, j) : inv;
         shift[j] = a.beta ? strip.load(a.beta, j) : V(0);
       }
-      scale_strip<T>(strip, a.x, a.y, {block * kRows, least((block + 1) * kRows, rows)}, mean, scale, shift);
+      const Span here{block * kRows, least((block + 1) * kRows, rows)};
+      scale_strip<T>(strip, a.x, a.y, here, mean, scale, shift);
+      activate_strip<T>(strip, a.activation, a.y, here);
     });
   };
   for_each_piece(ceil_div(rows, kRows), a.shape.channels, channel_piece<T>(a.shape), w, body);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/checks.h"
+#include "ops/rules.h"
 
 namespace hl {
 namespace {
@@ -32,7 +33,8 @@ void expect_channels(const Infer& node, int place, const char* name, int64_t cha
 
 void infer(Infer& node) {
   const Attrs& attrs = node.attrs();
-  node.allow({"axis", "momentum", "epsilon", "center", "scale", "training"});
+  node.allow({"axis", "momentum", "epsilon", "center", "scale", "training", "activation", "alpha"});
+  activation_of(attrs);
   const Places p = places(attrs);
   expect_inputs(node, p.var + 1,
                 std::string("x, ") + (p.gamma < 0 ? "" : "gamma, ") + (p.beta < 0 ? "" : "beta, ") + "mean, var");
@@ -71,6 +73,7 @@ bool uses_batch(const Build& b) { return b.attrs().flag("training", false); }
 
 void forward_train(Build& b, const Places& p) {
   BatchNormTrain a = args_of<BatchNormTrain>(b);
+  a.activation = activation_of(b.attrs());
   a.momentum = b.attrs().number("momentum", 0.99);
   a.epsilon = b.attrs().number("epsilon", 1e-3);
   a.x = b.read(b.input(0));
@@ -85,6 +88,7 @@ void forward_train(Build& b, const Places& p) {
 
 void forward_infer(Build& b, const Places& p) {
   BatchNormInfer a = args_of<BatchNormInfer>(b);
+  a.activation = activation_of(b.attrs());
   a.epsilon = b.attrs().number("epsilon", 1e-3);
   a.x = b.read(b.input(0));
   a.gamma = read_or_null(b, p.gamma);
@@ -102,9 +106,9 @@ void forward(Build& b) {
 
 // What both gradients need: dy, gamma, and where the results go.
 template <class Args>
-void bind_gradient(Build& b, const Places& p, Args& a) {
+void bind_gradient(Build& b, const Places& p, Buf dy, Args& a) {
   a.x = b.read(b.input(0));
-  a.dy = b.read(b.grad_output());
+  a.dy = b.read(dy);
   a.gamma = read_or_null(b, p.gamma);
   if (b.wants_grad(0)) {
     b.take_activation(0, &a.below);
@@ -116,15 +120,16 @@ void bind_gradient(Build& b, const Places& p, Args& a) {
 
 void backward(Build& b) {
   const Places p = places(b.attrs());
+  const Buf dy = preactivation_gradient(b);
   const Cost cost{7 * elements(b), 5 * elements(b) * size_of(b.dtype())};
   if (uses_batch(b)) {
     BatchNormBackward a = args_of<BatchNormBackward>(b);
-    bind_gradient(b, p, a);
+    bind_gradient(b, p, dy, a);
     a.saved = b.read(statistics(b, a.shape.channels));
     b.emit(b.kernels().batch_norm_backward, a, cost);
   } else {
     BatchNormInferBackward a = args_of<BatchNormInferBackward>(b);
-    bind_gradient(b, p, a);
+    bind_gradient(b, p, dy, a);
     a.epsilon = b.attrs().number("epsilon", 1e-3);
     a.mean = read_or_null(b, p.mean);
     a.var = read_or_null(b, p.var);
@@ -134,6 +139,6 @@ void backward(Build& b) {
 
 }  // namespace
 
-const Op batch_norm_op{"batch_norm", infer, forward, backward};
+const Op batch_norm_op{"batch_norm", infer, forward, backward, true};
 
 }  // namespace hl

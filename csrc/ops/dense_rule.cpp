@@ -7,10 +7,6 @@
 namespace hl {
 namespace {
 
-Activation activation_of(const Attrs& attrs) {
-  return {activation_from(attrs.text("activation", "identity")), attrs.number("alpha", 0)};
-}
-
 void infer(Infer& node) {
   node.allow({"activation", "alpha"});
   if (node.inputs() < 2 || node.inputs() > 3)
@@ -67,19 +63,7 @@ bool update_in_place(Build& b, const Rows& x, const Rows& dz, Cost cost) {
 void backward(Build& b) {
   const Spec& w = b.spec(1);
   const int64_t K = w.shape[0], N = w.shape[1];
-  const Activation f = activation_of(b.attrs());
-  Buf dz_buf = b.grad_output();
-  if (f.kind != ActivationKind::identity && !b.grad_is_preactivation()) {
-    ActivationBackward a{};
-    a.features = b.output_spec().features();
-    a.activation = f;
-    a.y = b.read(b.output());
-    a.dy = b.read(dz_buf);
-    dz_buf = b.scratch({b.max_rows(), a.features, b.dtype()});
-    a.dx = b.write(dz_buf);
-    b.emit(b.kernels().activation_backward, a);
-  }
-  const Rows dz = split_rows(b, dz_buf, b.output_spec());
+  const Rows dz = split_rows(b, preactivation_gradient(b), b.output_spec());
   const double m = double(b.max_rows() * dz.per_sample), kn = double(K) * N, e = size_of(b.dtype());
 
   if (b.wants_grad(0)) {
@@ -132,6 +116,6 @@ void backward(Build& b) {
 
 }  // namespace
 
-const Op dense_op{"dense", infer, forward, backward};
+const Op dense_op{"dense", infer, forward, backward, true};
 
 }  // namespace hl

@@ -114,7 +114,7 @@ class Build {
   virtual void alias_output(Buf from) = 0;
   virtual void alias_grad_input(int i, Buf from) = 0;
 
-  // An activation that made input i (a dense node's fused one) may be differentiated by whoever makes that input's
+  // An activation that made input i (one that is fused into its node) may be differentiated by whoever makes that input's
   // gradient. A rule that can do so calls `take_activation` in backward and, if true, delivers grad_input(i)
   // already multiplied by the derivative. The node below then sees `grad_is_preactivation`.
   virtual bool take_activation(int i, Activation* activation) = 0;
@@ -144,6 +144,7 @@ struct Op {
   void (*infer)(Infer&);
   void (*forward)(Build&);
   void (*backward)(Build&);  // null: no gradient flows through
+  bool activates = false;    // can apply an activation to its output: attributes "activation" and "alpha"
 };
 
 // Throws ValueError with a suggestion for an unknown name.

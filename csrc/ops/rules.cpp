@@ -55,6 +55,24 @@ void join_rows(Build& b, const Rows& rows, Buf value, const Spec& spec) {
   b.emit(b.kernels().copy_blocks, c, copy_cost(b, c));
 }
 
+Activation activation_of(const Attrs& attrs) {
+  return {activation_from(attrs.text("activation", "identity")), attrs.number("alpha", 0)};
+}
+
+Buf preactivation_gradient(Build& b) {
+  ActivationBackward a{};
+  a.activation = activation_of(b.attrs());
+  const Buf dy = b.grad_output();
+  if (a.activation.kind == ActivationKind::identity || b.grad_is_preactivation()) return dy;
+  a.features = b.output_spec().features();
+  a.y = b.read(b.output());
+  a.dy = b.read(dy);
+  const Buf dz = b.scratch({b.max_rows(), a.features, b.dtype()});
+  a.dx = b.write(dz);
+  b.emit(b.kernels().activation_backward, a);
+  return dz;
+}
+
 void check_product(const Infer& node, const Spec& x, const Spec& w) {
   if (w.batched() || w.shape.size() != 2) node.fail("w to be a variable of shape (K, N)", to_string(w.shape));
   if (!x.batched() || x.shape.size() < 2)

@@ -18,6 +18,11 @@ Rows split_rows(Build& b, Buf value, const Spec& spec);
 Rows rows_for_output(Build& b, Buf value, const Spec& spec);
 void join_rows(Build& b, const Rows& rows, Buf value, const Spec& spec);
 
+// Nodes that compute an activation along with their value: what the attributes "activation" and "alpha" say.
+Activation activation_of(const Attrs& attrs);
+// The gradient before that activation: grad_output(), differentiated here unless whoever made it has done so.
+Buf preactivation_gradient(Build& b);
+
 // Checks x (batch, .., K) against w (K,N).
 void check_product(const Infer& node, const Spec& x, const Spec& w);
 

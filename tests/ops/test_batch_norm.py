@@ -13,7 +13,7 @@ from harness import SIZES, Case
 from hotloop import _core
 
 
-def norm(rng, shape, training, axis=-1, center=True, scale=True, momentum=0.9, epsilon=1e-2):
+def norm(rng, shape, training, axis=-1, center=True, scale=True, momentum=0.9, epsilon=1e-2, **activation):
     size = shape[axis]
     variables = [rng.standard_normal(size) + 2] * scale + [rng.standard_normal(size)] * center
     variables = [v.copy() for v in variables] + [rng.standard_normal(size), rng.random(size) + 0.5]
@@ -24,6 +24,7 @@ def norm(rng, shape, training, axis=-1, center=True, scale=True, momentum=0.9, e
         "center": center,
         "scale": scale,
         "training": training,
+        **activation,
     }
     return Case(
         "batch_norm",
@@ -53,6 +54,14 @@ def test_normalisation_is_right_for_every_width(training, columns, dtype, rng):
 @pytest.mark.parametrize("rows", [2, 3, 4, 8, 31, 64, 131, 1000])
 def test_normalisation_is_right_for_every_batch_size(rows, dtype, rng):
     harness.check_op(norm(rng, (rows, 9), True), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("shape", "axis"), [((6, 5), -1), ((5, 3, 4), 1), ((300, 40), -1)])
+def test_an_activation_that_follows_is_applied_and_differentiated(shape, axis, training, dtype, rng):
+    for activation in ({"activation": "elu", "alpha": 0.7}, {"activation": "tanh"}):
+        case = norm(rng, shape, training, axis=axis, **activation)
+        harness.check_op(case, dtype, rng, differences=np.prod(shape) < 100)
 
 
 @pytest.mark.parametrize("axis", [-1, 1, 2, -2])

@@ -147,3 +147,17 @@ def test_gradients_through_two_fused_layers_are_right(first, dtype, rng):
         harness.assert_close(g, w, "product_activation", row, dtype, 40)
     if first != "identity":
         assert not [s for s in plan.describe() if s["op"] == "activation" and s["kernel"] == "activation_forward"]
+
+
+NARROW_AND_LONG = [(784, 16), (300, 10), (130, 64), (64, 257), (1000, 10), (2000, 3), (900, 40), (5, 1), (257, 33)]
+
+
+@pytest.mark.parametrize(("K", "N"), NARROW_AND_LONG)
+def test_a_row_has_the_same_bits_in_a_batch_of_any_size(K, N, dtype, rng):
+    x, upstream = rng.standard_normal((40, K)).astype(dtype), rng.standard_normal((40, N)).astype(dtype)
+    variables = [(rng.standard_normal((K, N)) / 8).astype(dtype), rng.standard_normal(N).astype(dtype)]
+    out, gradients, _ = chain(dtype, x, variables, upstream, ["tanh"])
+    for rows in (1, 2, 3, 4, 5, 17):
+        some, some_gradients, _ = chain(dtype, x[:rows], variables, upstream[:rows], ["tanh"])
+        assert harness.same_bits(some, out[:rows])
+        assert harness.same_bits(some_gradients[0], gradients[0][:rows])

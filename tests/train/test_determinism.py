@@ -151,3 +151,15 @@ def test_a_float64_model_trains_in_float64():
     weights = model.get_weights()
     assert {w.dtype for w in weights} == {np.dtype(np.float64)}
     assert np.any(weights[0] != weights[0].astype(np.float32))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_small_batch_updates_alike_wherever_it_comes_from(rows, optimizer):
+    """A plan for a few rows updates weights in the middle of its products, one for many does not."""
+    x, y = data()
+    whole, apart = build("dense", optimizer), build("dense", optimizer)
+    whole.fit(x[: 64 + rows], y[: 64 + rows], batch_size=64, shuffle=False, verbose=0)
+    apart.train_on_batch(x[:64], y[:64])
+    apart.train_on_batch(x[64 : 64 + rows], y[64 : 64 + rows])
+    assert digest(whole) == digest(apart)

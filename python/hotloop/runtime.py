@@ -32,7 +32,10 @@ _CALL_SEED = 0x5DEECE66D  # keeps the random numbers of calls apart from those o
 class Runtime:
     """The machinery behind `Training`."""
 
+    _may_have_several_inputs = True  # of a model that is built by data
+
     if TYPE_CHECKING:  # what Layer and Model bring along
+        name: str
         _lock: threading.RLock
         _engine: Engine | None
         _inputs: Any
@@ -61,6 +64,7 @@ class Runtime:
         self._compiled: Compiled | None = None
         self._terms: dict[Any, Resolved] = {}  # for the targets seen last
         self._steps_per_execution = 1
+        self._fitting = False
         self.stop_training = False
         self.stop_evaluating = False
         self.stop_predicting = False
@@ -85,8 +89,10 @@ class Runtime:
         plan = program.take_plan(engine.trainer, rows_for(n))
         plan.reset_metrics()
         try:
-            with engine.at_home():
+            with engine.slab.at_home():
                 engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now())
+                if optimizer is not None:
+                    optimizer.iterations = step + 1
         finally:
             rows = plan.metrics()
             if optimizer is not None and rows[0, 1] > 0:  # counted: the step was made, whatever interrupts us now
@@ -206,7 +212,7 @@ class Runtime:
 
     def _trace(self, engine: Engine, mode: str, resolved: Resolved | None, weighted: tuple[int, ...]) -> Program:
         training = mode in ("train", "call")
-        trace = Trace(engine.dtype, training, engine.index_of)
+        trace = Trace(engine.dtype, training, engine.slab.index_of)
         numbers = itertools.count()
         inputs = map_structure(
             lambda t: trace.input(("x", next(numbers)), t.shape[1:], t.dtype, t.name),

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from . import _core
-from .columns import check_rows, class_weight_column, input_columns, rows_in, target_columns, weight_columns
+from .columns import (
+    check_rows,
+    class_weight_column,
+    input_columns,
+    input_symbols,
+    rows_in,
+    target_columns,
+    weight_columns,
+)
 from .compiled import Compiled, Resolved
 from .config import next_seed
 from .eager import engine_of
@@ -153,20 +161,14 @@ class Runtime:
             raise ValueError(f"[{where}] expected x, received None.")
         dtype = self._dtype_now()
         built = self._inputs is not None
-        columns = input_columns(x, self.inputs if built else None, dtype, where)
-        names = self.output_names if built else None
-        early = (
-            {**columns, **target_columns(y, names or ["y"], None, dtype, where)} if names or y is not None else columns
-        )
-        check_rows(early, where)
+        symbols = self._inputs if built else input_symbols(x, self._may_have_several_inputs, dtype, where)
+        columns = input_columns(x, flatten(symbols), dtype, where)
+        targets = target_columns(y, self.output_names if built else ["y"], None, dtype, where)
+        check_rows({**columns, **targets}, where)  # before a model is built for them
         if not built:
-            array = columns["x", 0]
-            kind = "string" if array.dtype.kind in "UO" else dtype
-            self._build_for(KerasTensor((None, *array.shape[1:]), kind))
-            columns = input_columns(x, self.inputs, dtype, where)
-            columns.update(target_columns(y, self.output_names, None, dtype, where))
-        else:
-            columns = early
+            self._build_for(symbols)
+            targets = target_columns(y, self.output_names, None, dtype, where)
+        columns.update(targets)
         if class_weight is not None:
             if sample_weight is not None:
                 raise ValueError(f"[{where}] expected class_weight or sample_weight, received both.")

@@ -73,6 +73,18 @@ class Symbolic:
             f"{what}, which needs its values. They are only known when the model runs; `training` is a Python bool."
         )
 
+    def __getattr__(self, name: str) -> Any:
+        from . import ops
+
+        hint = f"Write hotloop.ops.{name}(x)." if name in ops.__all__ else "hotloop.ops has what can be done with one."
+        raise AttributeError(f"[trace] expected shape, ndim or dtype of a symbolic tensor, received x.{name}. {hint}")
+
+    def __getitem__(self, key: Any) -> Any:
+        raise TraceError(
+            f"[trace] expected an operation of hotloop.ops on a symbolic tensor of shape {self.shape}, received an "
+            "index, which no op takes. Where x is to be several inputs, call the model on a list or dict of arrays."
+        )
+
     def __lt__(self, other: Any) -> Any:
         return self._refuse("a comparison")
 

@@ -152,6 +152,24 @@ def test_a_condition_on_a_value_is_taken_for_one_branch():
             use()
 
 
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda x: x.sum(), r"hotloop\.ops\.sum\(x\)"),
+        (lambda x: x.astype("float32"), r"received x\.astype"),
+        (lambda x: x[0], "an index"),
+    ],
+)
+def test_numpy_habits_in_a_call_fail_without_a_hint(use, words):
+    class Habit(layers.Layer):
+        def call(self, inputs):
+            return use(inputs)
+
+    for call in (lambda: Habit()(Z), lambda: use(keras.Input((2,)))):
+        with pytest.raises((AttributeError, keras.TraceError), match=words):
+            call()
+
+
 def test_layers_on_arrays_refuse_without_saying_what_they_want():
     for call, words in [
         (lambda: layers.Dense(2)(np.ones(3)), "expected x of shape"),

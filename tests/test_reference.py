@@ -91,6 +91,18 @@ def test_oracle_loss_gradients_are_the_slopes_of_oracle_losses(kind, y, options,
     np.testing.assert_allclose(gradient, estimate, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("kind", reference.ACTIVATIONS)
+def test_oracle_activations_have_their_limits_at_infinity(kind):
+    ends, far = np.array([np.inf, -np.inf]), np.array([1e250, -1e250])
+    for function in reference.ACTIVATIONS[kind]:
+        limit, near = function(ends, 0.3), function(far, 0.3)
+        assert not np.isnan(limit).any()
+        np.testing.assert_array_equal(np.sign(limit), np.sign(near))
+        bounded = np.abs(near) < 1e100
+        np.testing.assert_allclose(limit[bounded], near[bounded])
+        assert np.isinf(limit[~bounded]).all()
+
+
 @pytest.mark.parametrize("name", ["relu", "elu", "selu", "sigmoid", "tanh", "softplus", "softmax", "leaky_relu"])
 def test_oracle_activations_are_those_of_keras(name):
     x = golden.X.astype(np.float64)

@@ -41,14 +41,18 @@ def allowed(kind: str, row: str, dtype: str, terms: int = 1, scale: float | np.n
 
 
 def assert_close(got, want, kind, row, dtype, terms=1, scale=None, message=""):
-    """Every element of `got` stands within the table's error of the oracle's `want`."""
+    """Every element of `got` stands within the table's error of the oracle's `want`, which is a number or an infinity.
+
+    A NaN compares with nothing: an oracle that gives one has no answer, and a kernel must not be right by having none.
+    """
     want = np.asarray(want, np.float64)
+    assert not np.isnan(want).any(), f"{message or kind}: the oracle gives NaN at {np.argwhere(np.isnan(want))[0]}"
     assert np.shape(got) == want.shape, f"{message}: shape {np.shape(got)} instead of {want.shape}"
     scale = np.maximum(np.abs(want).max(initial=0.0), 1e-30) if scale is None else scale
     got = np.asarray(got, np.float64)
     bound = np.broadcast_to(allowed(kind, row, dtype, terms, scale), want.shape)
     with np.errstate(invalid="ignore"):
-        bad = ~((np.abs(got - want) <= bound) | (got == want) | (np.isnan(got) & np.isnan(want)))
+        bad = ~((np.isfinite(want) & (np.abs(got - want) <= bound)) | (got == want))
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise AssertionError(

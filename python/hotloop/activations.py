@@ -1,7 +1,7 @@
 """Activation functions, one object for each that the engine has kernels for.
 
 `relu(x)` adds a node where x is symbolic and gives a NumPy array where it is one. The list is the engine's
-(`csrc/ops/activation.h`), so a function added there is here, and a string for `activation=`, at once.
+(`csrc/ops/activation.h`), so a function added there is here, in `hotloop.ops`, and a string for `activation=`, at once.
 """
 
 from __future__ import annotations
@@ -92,10 +92,12 @@ class _Softmax(Activation):
         from . import ops
 
         self._value(values, options)
-        if isinstance(x, Symbolic):
-            return ops.softmax(x, axis)
-        x = np.asarray(x)
-        return ops.softmax(x[None], axis)[0] if x.ndim == 1 else ops.softmax(x, axis)
+        x = x if isinstance(x, Symbolic) else np.asarray(x)
+        if axis not in (-1, x.ndim - 1):
+            raise ValueError(f"[softmax] expected the last axis, received axis={axis}.")
+        if isinstance(x, Symbolic) or x.ndim != 1:
+            return ops.apply("softmax", [x])
+        return ops.apply("softmax", [x[None]])[0]
 
 
 def _all() -> dict[str, Activation]:
@@ -106,6 +108,11 @@ def _all() -> dict[str, Activation]:
 _BY_NAME = _all()
 _ALIASES = {"identity": "linear"}
 __all__ = ["Activation", "deserialize", "get", "serialize", *_BY_NAME]
+
+
+def names() -> list[str]:
+    """All that `get` knows, but for aliases."""
+    return list(_BY_NAME)
 
 
 def get(identifier: Any) -> Any:

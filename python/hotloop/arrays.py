@@ -51,7 +51,7 @@ def as_strings(value: Any, where: str, what: str) -> np.ndarray:
 
 def _as_array(value: Any, where: str, what: str) -> np.ndarray:
     if isinstance(value, np.ndarray):
-        return value
+        return _unmasked(value, where, what)
     if isinstance(value, Symbolic):
         raise TypeError(f"[{where}] expected data in {what}, received a symbolic tensor. Build a Model around it.")
     try:
@@ -61,7 +61,12 @@ def _as_array(value: Any, where: str, what: str) -> np.ndarray:
             array = np.from_dlpack(value)
     except (ValueError, TypeError, RuntimeError, BufferError) as error:
         if isinstance(value, (list, tuple)):
-            raise ValueError(f"[{where}] expected rows of one length in {what}, received a ragged list.") from None
+            shapes = [np.shape(item) for item in value[:4] if hasattr(item, "__array__")]
+            received = f"arrays of shapes {', '.join(map(str, shapes))}" if shapes else "a ragged list"
+            raise ValueError(
+                f"[{where}] expected rows of one length in {what}, received {received}. "
+                "Several inputs need a model with an Input for each."
+            ) from None
         reason = str(error).rstrip(".")
         raise ValueError(
             f"[{where}] expected {what} in this machine's memory, received {type(value).__name__}: {reason}."
@@ -70,6 +75,16 @@ def _as_array(value: Any, where: str, what: str) -> np.ndarray:
         dense = " Use its toarray()." if hasattr(value, "toarray") else ""
         raise TypeError(f"[{where}] expected an array of numbers in {what}, received {type(value).__name__}.{dense}")
     return array
+
+
+def _unmasked(array: np.ndarray, where: str, what: str) -> np.ndarray:
+    masked = int(np.count_nonzero(getattr(array, "mask", False)))  # of a numpy.ma.MaskedArray
+    if masked:
+        raise ValueError(
+            f"[{where}] expected a value everywhere in {what}, received an array with {masked} masked. "
+            "Fill them, x.filled(value), or drop such rows."
+        )
+    return np.asarray(array)
 
 
 def _objects_to_numbers(value: Any, array: np.ndarray, where: str, what: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import os
 import sys
@@ -59,7 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from . import __version__
+
     parser = argparse.ArgumentParser(prog="hotloop", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"hotloop {__version__}")
     commands = parser.add_subparsers(required=True, metavar="{train,predict,info}")
 
     train = commands.add_parser("train", help="train a network on digits or on your own table", description=_TRAIN)
@@ -69,7 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--test-split", type=float, default=0.2, metavar="FRACTION", help="rows kept for the test (0.2)")
     train.add_argument("--epochs", type=int, default=60, help="at most (60)")
     train.add_argument("--seed", type=int, default=0, help="the same seed gives the same network (0)")
-    train.add_argument("-o", "--output", metavar="FILE", help="the model file (TABLE.safetensors, digits.safetensors)")
+    train.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the model file, replaced if it is there (a new TABLE.safetensors or digits.safetensors)",
+    )
     train.set_defaults(run=_train)
 
     predict = commands.add_parser("predict", help="predict the rows of a table with a trained network")
@@ -100,7 +109,7 @@ def _train(options: argparse.Namespace) -> None:
 def _train_digits(options: argparse.Namespace) -> None:
     from . import recipes
 
-    output = _output(options.output or "digits.safetensors")
+    output = _output(options.output, "digits")
     print("Learning to read 1,438 of the embedded digits; 359 are kept for the test.")
     model, accuracy = recipes.train_digits(options.epochs, options.seed)
     print(f"Test accuracy: {accuracy:.4f}")
@@ -120,7 +129,7 @@ def _train_table(options: argparse.Namespace) -> None:
     if options.target is None:
         raise ValueError("[train] expected --target COLUMN, the column to predict.")
     frame = _read_csv(options.table)
-    output = _output(options.output or Path(options.table).with_suffix(".safetensors").name)
+    output = _output(options.output, Path(options.table).stem)
     learn, test = split_rows(len(frame), options.test_split, options.seed)
     print(f"Learning '{options.target}' from {len(learn)} rows; {len(test)} are kept for the test.")
     model = TableModel.train(
@@ -165,9 +174,13 @@ def _report(output: Path, model: Model) -> None:
         print(f"Learning curve: {picture}")
 
 
-def _output(name: str) -> Path:
-    """The output path, refused before the training rather than after it if its folder is not there."""
-    path = Path(name)
+def _output(asked: str | None, stem: str) -> Path:
+    """The path asked for, or one from `stem` that overwrites nothing; refused before the training, not after it."""
+    if asked is None:
+        names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+        paths = (Path(f"{name}.safetensors") for name in names)
+        return next(path for path in paths if not path.exists() and not path.with_suffix(".png").exists())
+    path = Path(asked)
     if not path.resolve().parent.is_dir():
         raise FileNotFoundError(f"[output] expected the folder '{path.parent}' to exist.")
     if path.suffix != ".safetensors":
@@ -206,6 +219,12 @@ def _predict_table(model_file: str, frame: pd.DataFrame) -> dict[str, Any]:
     from .table import TableModel
 
     model = TableModel.load(model_file)
+    for name, labels in model.spec.unknown(frame).items():
+        print(
+            f"hotloop: column '{name}' has categories that the network does not know in {len(labels)} of {len(frame)} "
+            f"rows, {labels[0]!r} first; they are read as missing",
+            file=sys.stderr,
+        )
     target = model.spec.target
     found: dict[str, Any] = {target.name: model.predict(frame)}
     if isinstance(target, ClassTarget):

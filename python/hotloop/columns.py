@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +19,8 @@ def rows_in(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
 
-def input_columns(x: Any, inputs: Sequence[KerasTensor] | None, dtype: str, where: str) -> Columns:
-    """x as one checked array for each input of the model; `inputs` None: a model that is not built has one."""
-    if inputs is None:
-        return {("x", 0): _input(_only(x, where), None, dtype, where, "x")}
+def input_columns(x: Any, inputs: Sequence[KerasTensor], dtype: str, where: str) -> Columns:
+    """x as one checked array for each input of the model."""
     names = [tensor.name for tensor in inputs]
     parts = _parts(x, names, where, [len(tensor.shape) for tensor in inputs])
     what = [f"x '{name}'" for name in names] if len(names) > 1 else ["x"]
@@ -29,6 +28,20 @@ def input_columns(x: Any, inputs: Sequence[KerasTensor] | None, dtype: str, wher
         ("x", i): _input(part, tensor, dtype, where, what[i])
         for i, (part, tensor) in enumerate(zip(parts, inputs, strict=True))
     }
+
+
+def input_symbols(x: Any, several: bool, dtype: str, where: str) -> Any:
+    """What a model that is not built takes x for, checked: one tensor, or where it may be `several` a list or dict."""
+    if several and isinstance(x, dict):
+        return {name: _symbol(part, dtype, where, f"x '{name}'", str(name)) for name, part in x.items()}
+    if several and isinstance(x, (list, tuple)) and len(x) > 1 and all(_is_array(a) and np.ndim(a) > 1 for a in x):
+        return [_symbol(part, dtype, where, f"x[{i}]", f"input_{i + 1}") for i, part in enumerate(x)]
+    return _symbol(_only(x, where), dtype, where, "x", None)
+
+
+def _symbol(part: Any, dtype: str, where: str, what: str, name: str | None) -> KerasTensor:
+    array = _input(part, None, dtype, where, what)
+    return KerasTensor((None, *array.shape[1:]), "string" if array.dtype.kind in "UO" else dtype, name=name)
 
 
 def target_columns(y: Any, names: Sequence[str], wanted: set[int] | None, dtype: str, where: str) -> Columns:
@@ -75,9 +88,13 @@ def class_weight_column(class_weight: Any, columns: Columns, n_outputs: int, whe
             f"[{where}] expected class_weight for a model with one output, received one with {n_outputs}. "
             "Pass sample_weight instead."
         )
-    if not isinstance(class_weight, dict) or not all(isinstance(k, (int, np.integer)) for k in class_weight):
+    if not isinstance(class_weight, dict) or not all(
+        isinstance(number, (int, np.integer)) and isinstance(weight, numbers.Real)
+        for number, weight in class_weight.items()
+    ):
         raise ValueError(
-            f"[{where}] expected class_weight as a dict of class number to weight, received {class_weight!r}."
+            f"[{where}] expected class_weight as a dict of class number to weight, received {class_weight!r}. "
+            "Number the classes from 0, as y does: {0: 1.0, 1: 2.5}."
         )
     y = columns.get(("y", 0))
     if y is None:

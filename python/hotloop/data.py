@@ -242,7 +242,7 @@ def unpack(item: Any) -> tuple[Any, Any, Any]:
     return (*item, None, None)[:3]
 
 
-def split(columns: Columns, share: float, where: str) -> tuple[Columns, Columns]:
+def split(columns: Columns, share: Any, where: str) -> tuple[Columns, Columns]:
     """The first rows, and the last `share` of them for validation."""
     n = rows_in(columns)
     at = int(np.floor(n * (1.0 - share)))

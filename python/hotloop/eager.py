@@ -34,7 +34,7 @@ def engine_of(layer: Layer) -> Engine:
     """The layer's engine, made anew when its variables are other ones."""
     variables = layer._engine_variables()
     engine = layer._engine
-    if engine is None or [id(v) for v in engine.variables] != [id(v) for v in variables]:
+    if engine is None or not engine.slab.holds(variables):
         engine = layer._engine = Engine(variables, layer._compute_dtype, previous=engine)
     return engine
 
@@ -58,7 +58,7 @@ def call_on_arrays(layer: Layer, args: tuple, kwargs: dict[str, Any], training: 
     engine = engine_of(layer)
 
     def make() -> Program:
-        trace = Trace(engine.dtype, training, engine.index_of)
+        trace = Trace(engine.dtype, training, engine.slab.index_of)
         numbers = iter(range(len(slots)))
         traced_args, traced_kwargs = map_structure(
             lambda s: trace.input(("x", next(numbers)), s.shape, s.dtype, "x") if isinstance(s, _Slot) else s, arguments

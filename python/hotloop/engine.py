@@ -1,22 +1,20 @@
-"""Engine: the trainer behind a model. It holds the variables while the model uses them, and plans its programs."""
+"""Engine: what runs a model. It has the slab of the model's variables, and plans its programs."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import _core
 from .program import Columns, Program
+from .slab import Slab
 from .variable import Variable
 
 _PROGRAMS = 12  # kept; the one unused for longest goes first
 FORWARD_ROWS = 256  # rows of a batch where results do not depend on it
-_moving = threading.Lock()  # held while variables change their home
 
 
 class Engine:
@@ -32,57 +30,15 @@ class Engine:
     """
 
     def __init__(self, variables: Sequence[Variable], dtype: str, previous: Engine | None = None) -> None:
-        self.variables = list(variables)
         self.dtype = dtype
-        self._index = {id(v): i for i, v in enumerate(self.variables)}
+        self.slab = Slab(variables, dtype)
+        self.trainer = self.slab.trainer
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
         self._lock = threading.RLock()
-        self._owns_all = False
-        self._busy = threading.RLock()  # held while batches change the variables
         self.optimizer: Any = None
         self._spec: dict[str, Any] = {}
-        self.trainer = _core.Trainer([(v.path, v.shape) for v in self.variables], dtype)
         if previous is not None and previous.optimizer is not None:
             self._take_slots(previous)
-
-    # Variables.
-
-    def index_of(self, variable: Variable) -> int:
-        """The variable's number in the slab."""
-        return self._index[id(variable)]
-
-    def claim(self) -> None:
-        """Bring home all variables that another engine has used since."""
-        if self._owns_all:
-            return
-        with _moving, ExitStack() as others:
-            homes = {id(v._home): v._home for v in self.variables if v._home not in (None, self)}
-            for home in homes.values():
-                others.enter_context(home._busy)
-                home._owns_all = False  # first: an interrupt in the middle must not leave two owners
-            for i, variable in enumerate(self.variables):
-                if variable._home is not self:
-                    self.trainer.set(i, variable.numpy())
-                    variable._move(self)
-            self._owns_all = True
-
-    @contextmanager
-    def at_home(self) -> Iterator[None]:
-        """Hold all variables here while batches change them: no update is lost to an engine that takes them over."""
-        while True:
-            self.claim()
-            with self._busy:
-                if self._owns_all:
-                    yield
-                    return
-
-    def read(self, variable: Variable) -> np.ndarray:
-        """A copy of the variable's value."""
-        return self.trainer.get(self._index[id(variable)])
-
-    def write(self, variable: Variable, array: np.ndarray) -> None:
-        """Replace the variable's value."""
-        self.trainer.set(self._index[id(variable)], array)
 
     # The optimizer's state.
 
@@ -92,8 +48,9 @@ class Engine:
         if optimizer is self.optimizer and spec == self._spec:
             return
         keep = optimizer is self.optimizer and spec["kind"] == self._spec["kind"]
-        self.trainer.set_optimizer(spec, keep_slots=keep)
-        self.optimizer, self._spec = optimizer, dict(spec)
+        with self.slab.busy:
+            self.trainer.set_optimizer(spec, keep_slots=keep)
+            self.optimizer, self._spec = optimizer, dict(spec)
         for program in list(self._programs.values()):
             if program.update:
                 program.drop_plans()
@@ -103,8 +60,7 @@ class Engine:
         if self.optimizer is None:
             return []
         return [
-            [self.trainer.get_slot(s, i) for i in range(len(self.variables))]
-            for s in range(len(self.optimizer.slot_names))
+            [self.trainer.get_slot(s, i) for i in range(self.slab.size)] for s in range(len(self.optimizer.slot_names))
         ]
 
     def set_slot(self, slot: int, index: int, array: np.ndarray) -> None:
@@ -114,8 +70,8 @@ class Engine:
     def _take_slots(self, previous: Engine) -> None:
         self.use_optimizer(previous.optimizer)
         for s in range(len(self.optimizer.slot_names)):
-            for i, variable in enumerate(self.variables):
-                old = previous._index.get(id(variable))
+            for i, variable in enumerate(self.slab.variables):
+                old = previous.slab.place_of(variable)
                 if old is not None:
                     self.trainer.set_slot(s, i, previous.trainer.get_slot(s, old))
 
@@ -148,7 +104,7 @@ class Engine:
         outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
         batch = n if program.training else min(n, rows)
         plan = program.take_plan(self.trainer, rows_for(batch))
-        self.claim()
+        self.slab.claim()
         run = self.trainer.run
         done, batches = 0, -(-n // batch)
         while done < batches:

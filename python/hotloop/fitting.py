@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .callbacks import CallbackList
 from .columns import rows_in
 from .compiled import Resolved
@@ -27,7 +29,7 @@ def fit_data(
     epochs: Any,
     verbose: Any,
     callbacks: Any,
-    validation_split: float,
+    validation_split: Any,
     validation_data: Any,
     shuffle: Any,
     class_weight: Any,
@@ -48,9 +50,13 @@ def fit_data(
     if validation_steps is not None:
         validation_steps = positive(validation_steps, "fit", "validation_steps")
     validates = _validates(validation_freq)
-    if shuffle not in (True, False, "batch"):
-        raise ValueError(f"[fit] expected shuffle to be True, False or 'batch', received {shuffle!r}.")
-    if not isinstance(validation_split, (int, float)) or not 0 <= validation_split < 1:
+    if np.ndim(shuffle) > 0 or shuffle not in (True, False, "batch"):
+        received = f"{type(shuffle).__name__} of shape {np.shape(shuffle)}" if np.ndim(shuffle) else repr(shuffle)
+        raise ValueError(
+            f"[fit] expected shuffle to be True, False or 'batch', received {received}. "
+            "For an order of one's own reorder the rows and pass shuffle=False."
+        )
+    if not isinstance(validation_split, (int, float, np.floating)) or not 0 <= validation_split < 1:
         raise ValueError(f"[fit] expected validation_split in [0, 1), received {validation_split!r}.")
 
     held_out: Columns | None = None
@@ -82,8 +88,9 @@ def fit_data(
         )  # fmt: skip
     else:
         callbacks.set_model(model)
-    training = _Training(model, source, steps_per_epoch, callbacks, verbose)
-    training.validation, training.validation_steps, training.validates = validation, validation_steps, validates
+    training = _Training(
+        model, source, steps_per_epoch, callbacks, verbose, validation, validation_steps, validates
+    )  # fmt: skip
     training.run(initial_epoch, epochs)
     return model.history
 
@@ -91,15 +98,20 @@ def fit_data(
 class _Training:
     """The epochs of one `fit`."""
 
-    validation: Source | None
-    validation_steps: int | None
-    validates: Callable[[int], bool]
-
     def __init__(
-        self, model: Training, source: Source, steps: int | None, callbacks: CallbackList, verbose: int
+        self,
+        model: Training,
+        source: Source,
+        steps: int | None,
+        callbacks: CallbackList,
+        verbose: int,
+        validation: Source | None,
+        validation_steps: int | None,
+        validates: Callable[[int], bool],
     ) -> None:
         self.model, self.source, self.steps = model, source, steps
         self.callbacks, self.verbose = callbacks, verbose
+        self.validation, self.validation_steps, self.validates = validation, validation_steps, validates
         self.warned = False
 
     def run(self, initial_epoch: int, epochs: int) -> None:
@@ -124,10 +136,11 @@ class _Training:
 
     def _epoch(self) -> dict[str, Any]:
         model = self.model
-        resolved, program = _prepare(model, self.source, "train", "fit")  # a callback may have frozen layers
+        optimizer = model._require("fit", training=True).optimizer  # a callback may have compiled,
+        resolved, program = _prepare(model, self.source, "train", "fit")  # or frozen layers
         engine = model._get_engine()
-        engine.use_optimizer(model.optimizer)
-        passing = Pass(engine, program, resolved, model._seed_now(), model.optimizer)
+        engine.use_optimizer(optimizer)
+        passing = Pass(engine, program, resolved, model._seed_now(), optimizer)
         loop = _Batches(self.callbacks, passing, "train", model._steps_per_execution, self.verbose)
         try:
             loop.run(self.source, self.steps, lambda: model.stop_training)
@@ -235,7 +248,7 @@ def _stream(
     y: Any,
     sample_weight: Any,
     class_weight: Any,
-    share: float,
+    share: Any,
     shuffle: Any,
     where: str = "fit",
 ) -> StreamSource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -87,15 +88,29 @@ class Model(Training, Layer):
 
     def _build_for(self, symbols: Any) -> None:
         """Make the weights for inputs like these KerasTensors (of a model that was not given its inputs)."""
+        self._check_call()
         outputs = infer_outputs(self, (symbols,), {}, self._compute_dtype)
         self._inputs, self._outputs = symbols, outputs
         count = len(flatten(outputs))
         self.output_names = list(outputs) if isinstance(outputs, dict) else [f"output_{i + 1}" for i in range(count)]
         self.built = True
 
+    def _check_call(self) -> None:
+        parameters = inspect.signature(self.call).parameters.values()
+        needed = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        needed = [name for name in needed if name != "training"]
+        if len(needed) > 1:
+            raise TypeError(
+                f"[Model '{self.name}'] expected `call` with one argument for the inputs, received one with "
+                f"{', '.join(needed)}. Several inputs come as one list or dict: call(self, inputs)."
+            )
+
     def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:
         if len(args) != 1 or kwargs:
-            raise TypeError(f"[Model '{self.name}'] expected one argument, the inputs; several go into a list or dict.")
+            raise TypeError(
+                f"[Model '{self.name}'] expected one argument, the inputs, received {len(args) + len(kwargs)}. "
+                "Several inputs go into one list or dict."
+            )
         return self._forward(args[0], training)
 
     # Layers.

@@ -2,6 +2,7 @@
 
 The same function serves three kinds of arguments: the symbolic tensors a layer's `call` receives, the KerasTensors
 that `Input` gives (the op becomes part of the model), and arrays, for which the result is a NumPy array.
+The functions of `hotloop.activations` are here too.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from . import activations
 from .tensor import KerasTensor, Node, OpCall, Shape, Symbolic, TraceError
 from .trace import Traced, TracedInput, TracedProduct, infer_outputs, trace_of
 from .variable import Variable
 
 __all__ = [
-    "add", "apply", "concatenate", "dense", "divide", "dropout", "elu", "flatten", "leaky_relu", "matmul", "max",
-    "mean", "min", "multiply", "negative", "one_hot", "relu", "reshape", "selu", "sigmoid", "softmax", "softplus",
-    "subtract", "sum", "tanh",
+    "add", "apply", "concatenate", "dense", "divide", "dropout", "flatten", "matmul", "max", "mean", "min", "multiply",
+    "negative", "one_hot", "reshape", "subtract", "sum", *activations.names(),
 ]  # fmt: skip
 
 _SEEDED_STREAMS = 1 << 28  # streams below are numbered as layers come, those above belong to seeds
@@ -165,48 +166,6 @@ def min(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     return _reduce("min", x, axis, keepdims)
 
 
-def relu(x: Any) -> Any:
-    """max(x, 0)."""
-    return apply("activation", [x], {"kind": "relu"})
-
-
-def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
-    """x where x >= 0, else negative_slope * x."""
-    return apply("activation", [x], {"kind": "leaky_relu", "alpha": float(negative_slope)})
-
-
-def elu(x: Any, alpha: float = 1.0) -> Any:
-    """x where x > 0, else alpha * (exp(x) - 1)."""
-    return apply("activation", [x], {"kind": "elu", "alpha": float(alpha)})
-
-
-def selu(x: Any) -> Any:
-    """The self-normalising ELU of Klambauer et al. (2017)."""
-    return apply("activation", [x], {"kind": "selu"})
-
-
-def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x))."""
-    return apply("activation", [x], {"kind": "sigmoid"})
-
-
-def tanh(x: Any) -> Any:
-    """Hyperbolic tangent."""
-    return apply("activation", [x], {"kind": "tanh"})
-
-
-def softplus(x: Any) -> Any:
-    """log(1 + exp(x))."""
-    return apply("activation", [x], {"kind": "softplus"})
-
-
-def softmax(x: Any, axis: int = -1) -> Any:
-    """exp(x) / sum(exp(x)) over the last axis."""
-    if axis not in (-1, np.ndim(x) - 1 if not isinstance(x, Symbolic) else x.ndim - 1):
-        raise ValueError(f"[softmax] expected the last axis, received axis={axis}.")
-    return apply("softmax", [x])
-
-
 def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:
     """Indicator vectors of integer codes; `mode` "multi_hot" and "count" put the last axis into one vector."""
     if isinstance(x, TracedInput) and x.feed.lookup is None:
@@ -276,3 +235,13 @@ def _plain(value: Any) -> Any:
 def _describe(x: Any) -> str:
     shape = getattr(x, "shape", None)
     return f"{type(x).__name__} of shape {shape}" if shape is not None else type(x).__name__
+
+
+def __getattr__(name: str) -> activations.Activation:
+    if name in activations.names():
+        return getattr(activations, name)
+    raise AttributeError(f"module 'hotloop.ops' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -25,7 +25,8 @@ class Pass:
     seed : int
         Of the random numbers.
     optimizer : Optimizer, optional
-        Of a training pass; its iterations follow the batches that have really run, also after an interrupt.
+        Of a training pass; its iterations follow the batches that have really run, also after an interrupt, and
+        those that a callback has trained in between.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Pass:
     ) -> None:
         self.engine, self.program, self.resolved = engine, program, resolved
         self.seed, self.optimizer = seed, optimizer
-        self.first_step = optimizer.iterations if optimizer is not None else 0
+        self._others = optimizer.iterations if optimizer is not None else 0  # steps that are not this pass's
         self._plan: Any = None
         self._retired: Any = 0.0  # totals of the plans used before the present one
         self._mark: tuple[Chunk | None, int, float] = (None, 0, 0.0)  # chunk; batches and rows run before it
@@ -47,25 +48,30 @@ class Pass:
             self._take_plan(chunk.batch_size)
         self._rates = None
         if rates and self.optimizer is not None:
-            self._rates = self.optimizer.rates(self.first_step + batches, chunk.count)
+            self._rates = self.optimizer.rates(self.optimizer.iterations, chunk.count)
 
     def run(self, done: int, count: int) -> int:
         """Run up to `count` batches after the first `done` of the chunk; returns how many, within about 50 ms."""
         chunk, before, _ = self._mark
         assert chunk is not None
-        step = self.first_step + before + done
-        rates = None
-        if self._rates is not None:
-            rates = self._rates[done : done + count]
-        elif self.optimizer is not None:  # a callback between batches may have set the learning rate
-            rates = self.optimizer.rates(step, count)
-        with self.engine.at_home():
-            ran = self.engine.trainer.run(
-                self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index,
-                rates, step, self.seed,
-            )  # fmt: skip
+        rates, step = None, before + done
         if self.optimizer is not None:
-            self.optimizer.iterations = step + ran  # callbacks may look; `finish` counts again after an interrupt
+            step = self.optimizer.iterations
+            self._others = step - before - done
+            # between batches a callback may have set the learning rate
+            rates = self.optimizer.rates(step, count) if self._rates is None else self._rates[done : done + count]
+        try:
+            with self.engine.slab.at_home():
+                ran = self.engine.trainer.run(
+                    self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index,
+                    rates, step, self.seed,
+                )  # fmt: skip
+                if self.optimizer is not None:
+                    self.optimizer.iterations = step + ran
+        except BaseException:  # interrupted: some of the batches may have run
+            if self.optimizer is not None:
+                self.optimizer.iterations = self._others + self.batches_done()
+            raise
         return ran
 
     def batches_done(self) -> int:
@@ -78,9 +84,7 @@ class Pass:
         return self.resolved.logs(self._totals())
 
     def finish(self) -> None:
-        """Count the optimizer's iterations, warn of a loss that is no number any more, give the plan back."""
-        if self.optimizer is not None:
-            self.optimizer.iterations = self.first_step + self.batches_done()
+        """Give the plan back."""
         if self._plan is not None:
             self.program.give_plan(self._plan)
 
@@ -110,7 +114,7 @@ class Pass:
 
 def warn_not_finite(step: int, engine: Engine) -> None:
     """The loss is no number any more: say since when, and which layer's weights are gone."""
-    spoilt = next((v.path for v in engine.variables if not np.isfinite(engine.read(v)).all()), None)
+    spoilt = next((v.path for v in engine.slab.variables if not np.isfinite(v.numpy()).all()), None)
     layer = f" The first weight that is no number is '{spoilt}'." if spoilt else ""
     warnings.warn(
         f"[fit] the loss became NaN or Inf at step {step}.{layer} Lower the learning rate, or scale the inputs; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from .arrays import check_codes, readable, with_sample_shape
 from .trace import Feed, Trace, Traced
 
 Columns = dict[tuple[str, int], np.ndarray]  # by Feed.source; checked, samples along axis 0
-_SIZES = 12  # sizes of batches that plans are kept for
+_SIZES = 12  # sizes of batches that plans are kept for; the one unused for longest goes first
 _IDLE = 4  # plans of one size kept for threads that predict at the same time
 
 
@@ -50,7 +51,8 @@ class Program:
             trace.graph.output(_float_value(output, trace.dtype))
         self.output_shapes = [tuple(output.shape[1:]) for output in outputs]
         self.feeds: list[Feed] = trace.feeds
-        self._plans: OrderedDict[int, list[Any]] = OrderedDict()
+        self._plans: OrderedDict[int, list[Any]] = OrderedDict()  # idle ones by size, that used last at the end
+        self._lock = threading.Lock()
 
     def bind(self, columns: Columns, where: str) -> Any:
         """The data set of these arrays, one for each input of the graph.
@@ -64,24 +66,26 @@ class Program:
 
     def take_plan(self, trainer: Any, rows: int) -> Any:
         """A plan for batches of up to `rows`, for the caller alone until `give_plan`."""
-        idle = self._plans.get(rows)
-        if idle:
-            return idle.pop()
-        if idle is None:
-            self._plans[rows] = []
+        with self._lock:
+            idle = self._plans.setdefault(rows, [])
+            self._plans.move_to_end(rows)
             while len(self._plans) > _SIZES:
                 self._plans.popitem(last=False)
+            if idle:
+                return idle.pop()
         return trainer.plan(self.graph, rows, training=self.update, update=self.update)
 
     def give_plan(self, plan: Any) -> None:
         """Keep the plan for the next one who needs its size."""
-        idle = self._plans.get(plan.max_rows)
-        if idle is not None and len(idle) < _IDLE:
-            idle.append(plan)
+        with self._lock:
+            idle = self._plans.get(plan.max_rows)
+            if idle is not None and len(idle) < _IDLE:
+                idle.append(plan)
 
     def drop_plans(self) -> None:
         """Forget all plans: the optimizer is another one."""
-        self._plans.clear()
+        with self._lock:
+            self._plans.clear()
 
 
 def _float_value(output: Traced, dtype: str) -> int:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from . import _core
-from .columns import check_rows, class_weight_column, input_columns, rows_in, target_columns, weight_columns
+from .columns import (
+    check_rows,
+    class_weight_column,
+    input_columns,
+    input_symbols,
+    rows_in,
+    target_columns,
+    weight_columns,
+)
 from .compiled import Compiled, Resolved
 from .config import next_seed
 from .eager import engine_of
@@ -32,7 +40,10 @@ _CALL_SEED = 0x5DEECE66D  # keeps the random numbers of calls apart from those o
 class Runtime:
     """The machinery behind `Training`."""
 
+    _may_have_several_inputs = True  # of a model that is built by data
+
     if TYPE_CHECKING:  # what Layer and Model bring along
+        name: str
         _lock: threading.RLock
         _engine: Engine | None
         _inputs: Any
@@ -61,6 +72,7 @@ class Runtime:
         self._compiled: Compiled | None = None
         self._terms: dict[Any, Resolved] = {}  # for the targets seen last
         self._steps_per_execution = 1
+        self._fitting = False
         self.stop_training = False
         self.stop_evaluating = False
         self.stop_predicting = False
@@ -85,8 +97,10 @@ class Runtime:
         plan = program.take_plan(engine.trainer, rows_for(n))
         plan.reset_metrics()
         try:
-            with engine.at_home():
+            with engine.slab.at_home():
                 engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now())
+                if optimizer is not None:
+                    optimizer.iterations = step + 1
         finally:
             rows = plan.metrics()
             if optimizer is not None and rows[0, 1] > 0:  # counted: the step was made, whatever interrupts us now
@@ -147,20 +161,14 @@ class Runtime:
             raise ValueError(f"[{where}] expected x, received None.")
         dtype = self._dtype_now()
         built = self._inputs is not None
-        columns = input_columns(x, self.inputs if built else None, dtype, where)
-        names = self.output_names if built else None
-        early = (
-            {**columns, **target_columns(y, names or ["y"], None, dtype, where)} if names or y is not None else columns
-        )
-        check_rows(early, where)
+        symbols = self._inputs if built else input_symbols(x, self._may_have_several_inputs, dtype, where)
+        columns = input_columns(x, flatten(symbols), dtype, where)
+        targets = target_columns(y, self.output_names if built else ["y"], None, dtype, where)
+        check_rows({**columns, **targets}, where)  # before a model is built for them
         if not built:
-            array = columns["x", 0]
-            kind = "string" if array.dtype.kind in "UO" else dtype
-            self._build_for(KerasTensor((None, *array.shape[1:]), kind))
-            columns = input_columns(x, self.inputs, dtype, where)
-            columns.update(target_columns(y, self.output_names, None, dtype, where))
-        else:
-            columns = early
+            self._build_for(symbols)
+            targets = target_columns(y, self.output_names, None, dtype, where)
+        columns.update(targets)
         if class_weight is not None:
             if sample_weight is not None:
                 raise ValueError(f"[{where}] expected class_weight or sample_weight, received both.")
@@ -206,7 +214,7 @@ class Runtime:
 
     def _trace(self, engine: Engine, mode: str, resolved: Resolved | None, weighted: tuple[int, ...]) -> Program:
         training = mode in ("train", "call")
-        trace = Trace(engine.dtype, training, engine.index_of)
+        trace = Trace(engine.dtype, training, engine.slab.index_of)
         numbers = itertools.count()
         inputs = map_structure(
             lambda t: trace.input(("x", next(numbers)), t.shape[1:], t.dtype, t.name),

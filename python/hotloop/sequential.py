@@ -31,6 +31,8 @@ class Sequential(Model):
     ((None, 1), 49)
     """
 
+    _may_have_several_inputs = False
+
     def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(name=name, trainable=trainable)
         self._layers: list[Layer] = []

@@ -25,6 +25,7 @@ def shortcut_for(engine: Engine, program: Program) -> Shortcut | None:
     if feeds[0].dtype != engine.dtype or feeds[0].lookup is not None:
         return None
     shape, dtype, tail = feeds[0].shape, program.dtype, program.output_shapes[0]
+    claim = engine.slab.claim
     trainer, take, give = engine.trainer, program.take_plan, program.give_plan
     run, check, dataset, empty = trainer.run, _core.check_finite, _core.Dataset, np.empty
 
@@ -36,7 +37,7 @@ def shortcut_for(engine: Engine, program: Program) -> Shortcut | None:
             return None
         outputs = empty((n, *tail), dtype)
         plan = take(trainer, rows_for(n))
-        engine.claim()
+        claim()
         run(plan, dataset([x]), 0, 1, n, n, None, None, 0, 0, [outputs])
         give(plan)
         return outputs

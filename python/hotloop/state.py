@@ -11,6 +11,7 @@ from . import losses, metrics, optimizers
 from .compiled import Compiled
 from .layers import deserialize
 from .layers.serialization import layer_classes
+from .slab import at_rest
 from .tensor import KerasTensor
 from .tree import map_structure
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def get_state(model: Model) -> dict[str, Any]:
-    """Everything that training goes on from.
+    """Everything that training goes on from, as it is between two batches.
 
     Returns
     -------
@@ -30,6 +31,11 @@ def get_state(model: Model) -> dict[str, Any]:
         "training": the seed, the passes over data sets begun so far, and the calls in training mode.
         But for the arrays these are numbers, strings, lists and dicts.
     """
+    with at_rest(model.weights):
+        return _state_at_rest(model)
+
+
+def _state_at_rest(model: Model) -> dict[str, Any]:
     inputs = None
     if model._inputs is not None and not _describes_inputs(model):
         inputs = map_structure(lambda t: {"shape": list(t.shape[1:]), "dtype": t.dtype, "name": t.name}, model._inputs)
@@ -132,9 +138,8 @@ def _optimizer_state(model: Model) -> dict[str, Any] | None:
     engine = model._engine
     slots: dict[str, list[Any]] = {}
     if engine is not None and engine.optimizer is optimizer:
-        place = {id(v): i for i, v in enumerate(engine.variables)}
         for name, arrays in zip(optimizer.slot_names, engine.slots(), strict=True):
-            slots[name] = [_slot_of(arrays, place.get(id(v))) for v in model.weights]
+            slots[name] = [_slot_of(arrays, engine.slab.place_of(v)) for v in model.weights]
     return {"iterations": int(optimizer.iterations), "slots": slots}
 
 
@@ -152,11 +157,10 @@ def _set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
     engine = model._get_engine()
     engine.use_optimizer(optimizer)
     weights = model.weights
-    place = {id(v): i for i, v in enumerate(engine.variables)}
     for s, name in enumerate(optimizer.slot_names):
         arrays = slots.get(name, [])
         if len(arrays) != len(weights):
             raise ValueError(f"[set_state] expected {len(weights)} arrays for slot '{name}', received {len(arrays)}.")
         for variable, array in zip(weights, arrays, strict=True):
             if array is not None:
-                engine.set_slot(s, place[id(variable)], array)
+                engine.set_slot(s, engine.slab.index_of(variable), array)

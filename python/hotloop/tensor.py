@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from .naming import auto_name
-from .tree import flatten, map_structure
+from .tree import flatten, map_structure, pack_like
 
 Shape = tuple[Any, ...]  # of ints; axis 0, the batch, is None
 
@@ -72,6 +73,18 @@ class Symbolic:
             f"{what}, which needs its values. They are only known when the model runs; `training` is a Python bool."
         )
 
+    def __getattr__(self, name: str) -> Any:
+        from . import ops
+
+        hint = f"Write hotloop.ops.{name}(x)." if name in ops.__all__ else "hotloop.ops has what can be done with one."
+        raise AttributeError(f"[trace] expected shape, ndim or dtype of a symbolic tensor, received x.{name}. {hint}")
+
+    def __getitem__(self, key: Any) -> Any:
+        raise TraceError(
+            f"[trace] expected an operation of hotloop.ops on a symbolic tensor of shape {self.shape}, received an "
+            "index, which no op takes. Where x is to be several inputs, call the model on a list or dict of arrays."
+        )
+
     def __lt__(self, other: Any) -> Any:
         return self._refuse("a comparison")
 
@@ -107,6 +120,8 @@ class KerasTensor(Symbolic):
     name : str
     node : Node
         The call that made it.
+    operation : Operation
+        What was called.
     """
 
     def __init__(self, shape: Shape, dtype: str, name: str | None = None) -> None:
@@ -114,6 +129,7 @@ class KerasTensor(Symbolic):
         self.dtype = dtype
         self.name = name or auto_name("keras_tensor")
         self.node: Node
+        self.operation: Operation
         self.index = 0
 
     def __repr__(self) -> str:
@@ -130,16 +146,50 @@ class Node:
         Of the call; KerasTensors may stand anywhere in nested lists, tuples and dicts.
     inputs, outputs : list of KerasTensor
         Those in `args` and `kwargs`, and those in the result.
+
+    Notes
+    -----
+    References go from outputs to inputs: a tensor holds its node and operation, an operation its nodes, a node its
+    inputs. The other way they are weak, so that a model is freed with its last reference.
     """
 
     def __init__(self, operation: Operation, args: tuple, kwargs: dict[str, Any], outputs: Any) -> None:
-        self.operation = operation
-        self.args, self.kwargs, self.result = args, kwargs, outputs
+        self._operation = ref(operation)
+        self.args, self.kwargs = args, kwargs
         self.inputs = [t for t in flatten((args, kwargs)) if isinstance(t, KerasTensor)]
-        self.outputs: list[KerasTensor] = flatten(outputs)
-        for index, tensor in enumerate(self.outputs):
-            tensor.node, tensor.index = self, index
+        tensors = flatten(outputs)
+        self._structure = map_structure(lambda _: None, outputs)
+        self._described = [(tensor.shape, tensor.dtype, tensor.name) for tensor in tensors]
+        self._outputs = [self._adopt(tensor, index) for index, tensor in enumerate(tensors)]
         operation.nodes.append(self)
+
+    @property
+    def operation(self) -> Operation:
+        """What was called."""
+        operation = self._operation()
+        assert operation is not None, "the operation, or a tensor that it made, is held by whoever has its node"
+        return operation
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The tensors in the result; one that nobody held is made anew."""
+        return [self._output(index) for index in range(len(self._outputs))]
+
+    @property
+    def result(self) -> Any:
+        """What the call gave: a tensor, or the structure of them."""
+        return pack_like(self._structure, self.outputs)
+
+    def _output(self, index: int) -> KerasTensor:
+        tensor = self._outputs[index]()
+        if tensor is None:
+            tensor = KerasTensor(*self._described[index])
+            self._outputs[index] = self._adopt(tensor, index)
+        return tensor
+
+    def _adopt(self, tensor: KerasTensor, index: int) -> ref[KerasTensor]:
+        tensor.node, tensor.index, tensor.operation = self, index, self.operation
+        return ref(tensor)
 
     def arguments(self, replace: Callable[[KerasTensor], Any]) -> tuple[tuple, dict[str, Any]]:
         """The call's arguments with every KerasTensor replaced."""

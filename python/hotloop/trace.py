@@ -135,7 +135,7 @@ class Trace:
         self.feeds: list[Feed] = []
         self.streams = 0
         self.draws = False  # whether any op draws random numbers
-        self._index_of = index_of or (lambda variable: len(self._variables))
+        self._index_of = index_of
         self._variables: dict[int, int] = {}
         self._fed: dict[tuple, int] = {}
         self._kept: list[Variable] = []  # keeps the ids of `_variables` from being reused
@@ -178,7 +178,7 @@ class Trace:
                 f"{variable.dtype}. All layers of a model compute in one precision."
             )
         if id(variable) not in self._variables:
-            index = self._index_of(variable)
+            index = len(self._variables) if self._index_of is None else self._index_of(variable)
             value = self.graph.variable(index, list(variable.shape), variable.trainable, variable.path)
             self._variables[id(variable)] = value
             self._kept.append(variable)

@@ -182,10 +182,21 @@ class Training(Runtime):
         ------
         ValueError, TypeError
             For data that does not fit the model; nothing has changed then.
+        RuntimeError
+            If it is called inside a callback of a fit of the same model.
         """
         arguments = {k: v for k, v in locals().items() if k != "self"}
-        with self._lock:
-            return fit_data(self, **arguments)
+        with self._lock:  # another thread's fit waits; one's own must not begin in the middle of an epoch
+            if self._fitting:
+                raise RuntimeError(
+                    f"[fit] expected no fit of '{self.name}' inside a callback of its own fit, received one. "
+                    "Use train_on_batch there, or call fit again when this one has returned."
+                )
+            self._fitting = True
+            try:
+                return fit_data(self, **arguments)
+            finally:
+                self._fitting = False
 
     @_suggests
     def evaluate(

@@ -1,4 +1,4 @@
-"""Variable: a named array with one home, its own memory or the slab of one engine."""
+"""Variable: a named array with one home, its own memory or one slab."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .slab import Slab
 
 # While a file is read, the `saving.allowance.Allowance` that bounds what its description may make.
 allowance: ContextVar[Any] = ContextVar("allowance", default=None)
@@ -44,7 +44,7 @@ def note_structure() -> None:
 class Variable:
     """A weight of a layer.
 
-    Its value lives in one place. Until a model uses it that is an array of its own; from then on it is the engine
+    Its value lives in one place. Until a model uses it that is an array of its own; from then on it is the slab
     of the model that used it last, so that layers may be shared by several models.
 
     Parameters
@@ -85,7 +85,7 @@ class Variable:
         self.name = name or "variable"
         self.path = self.name
         self._trainable = bool(trainable)
-        self._home: Engine | None = None
+        self._home: Slab | None = None
         limit = allowance.get()
         if callable(initializer):
             if shape is None:
@@ -153,8 +153,8 @@ class Variable:
             raise ValueError(f"[{where}] expected shape {self.shape} for '{self.path}', received {given.shape}.")
         return np.array(given, dtype=self.dtype, order="C")
 
-    def _move(self, home: Engine) -> None:
-        """The engine holds the value from now on."""
+    def _move(self, home: Slab) -> None:
+        """The slab holds the value from now on."""
         self._home = home
         self._value = None
 

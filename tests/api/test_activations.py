@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from hotloop import Input, activations, layers
+from hotloop import Input, activations, layers, ops
 
 X = np.array([-3, -1, -0.5, 0, 0.5, 1, 3], np.float32)
 KERAS_VALUES = [
@@ -35,6 +35,7 @@ def test_an_activation_gives_keras_values_for_a_vector_and_for_rows(name, option
 def test_the_string_the_function_and_the_layer_are_one_function(name):
     x = X[None]
     want = getattr(activations, name)(x)
+    np.testing.assert_array_equal(getattr(ops, name)(x), want)
     np.testing.assert_array_equal(layers.Activation(name)(x), want)
     np.testing.assert_array_equal(layers.Activation(getattr(activations, name))(x), want)
     dense = layers.Dense(7, activation=name, kernel_initializer=np.eye(7))
@@ -89,3 +90,4 @@ def test_every_kernel_of_the_engine_has_a_name_here():
 
     for kind in _core.activation_names():
         assert activations.get(kind).node()[1]["kind"] == kind
+        assert getattr(ops, activations.get(kind).name) is activations.get(kind)

@@ -173,6 +173,27 @@ def test_a_bad_validation_split_is_refused(bad, trained):
     refused(trained, lambda: trained.fit(X, LABELS, validation_split=bad, verbose=0))
 
 
+@pytest.mark.parametrize("share", [np.float32(0.25), np.float64(0.25), 0])
+def test_a_validation_split_of_another_number_type_is_refused(share, trained):
+    history = copy.deepcopy(trained).fit(X, LABELS, validation_split=share, verbose=0).history
+    assert ("val_loss" in history) == (share > 0)
+
+
+def test_a_masked_array_without_a_masked_element_is_refused(trained):
+    np.testing.assert_array_equal(
+        trained.predict(np.ma.masked_less(X, X.min() - 1), verbose=0), trained.predict(X, verbose=0)
+    )
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, "3", True])
+def test_a_bad_number_of_validation_steps_is_found_out_after_the_first_epoch(steps, trained):
+    refused(
+        trained,
+        lambda: trained.fit(X, LABELS, validation_data=(X, LABELS), validation_steps=steps, verbose=0),
+        "validation_steps",
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "match"),
     [
@@ -181,9 +202,17 @@ def test_a_bad_validation_split_is_refused(bad, trained):
         (lambda m: m.fit(X, LABELS, callbacks=["EarlyStopping"], verbose=0), "callback|Callback"),
         (lambda m: m.fit(X, LABELS, verbose=7), "verbose"),
         (lambda m: m.fit(X, LABELS, shuffle="rows", verbose=0), "shuffle"),
+        (lambda m: m.fit(X, LABELS, shuffle=np.arange(len(X)), verbose=0), "shuffle=False"),
+        (lambda m: m.fit(X, LABELS, class_weight={"a": 1.0}, verbose=0), "Number the classes"),
+        (lambda m: m.fit(X, LABELS, class_weight={0: "heavy"}, verbose=0), "dict of class number to weight"),
+        (lambda m: m.fit(np.ma.masked_less(X, 0), LABELS, verbose=0), "masked"),
+        (lambda m: m.fit(X, np.ma.masked_equal(LABELS, 1), verbose=0), "masked"),
+        (lambda m: m.predict(np.ma.masked_less(X, 0), verbose=0), "masked"),
         (lambda m: m.fit(X, LABELS, validation_data=X, verbose=0), "validation_data"),
         (lambda m: m.fit(X, LABELS, validation_data=(X[:, :2], LABELS), verbose=0), "4"),
         (lambda m: m.fit([X, X], LABELS, verbose=0), "expected"),
+        (lambda m: m.fit([X, X[:, :2]], LABELS, verbose=0), "several inputs|Several inputs"),
+        (lambda m: m(X, X), "one list or dict"),
         (lambda m: m.predict({"x": X, "y": X}, verbose=0), "expected"),
         (lambda m: m.get_layer("dens"), "dense"),
         (lambda m: m.get_layer(index=7), "7"),
@@ -211,7 +240,7 @@ def test_a_bad_argument_is_refused(call, match, trained):
     ],
 )
 def test_weights_that_do_not_fit_are_refused_as_a_whole(change, trained):
-    refused(trained, lambda: trained.set_weights(change(trained.get_weights())), "expected|weight")
+    refused(trained, lambda: trained.set_weights(change(trained.get_weights())), r"\[set_weights '.*'\] expected")
 
 
 @pytest.mark.parametrize(
@@ -258,7 +287,10 @@ BAD_LAYERS = {
     "rate -0.1": lambda: keras.layers.Dropout(-0.1),
     "rate NaN": lambda: keras.layers.Dropout(float("nan")),
     "momentum": lambda: keras.layers.BatchNormalization(momentum=1.5),
-    "epsilon": lambda: keras.layers.BatchNormalization(epsilon=-1.0)(X),
+    "epsilon": lambda: keras.layers.BatchNormalization(epsilon=-1.0),
+    "epsilon infinite": lambda: keras.layers.BatchNormalization(epsilon=float("inf")),
+    "epsilon text": lambda: keras.layers.BatchNormalization(epsilon="small"),
+    "momentum text": lambda: keras.layers.BatchNormalization(momentum="large"),
     "axis list": lambda: keras.layers.BatchNormalization(axis=[1, 2]),
     "name": lambda: keras.layers.Dense(5, name="a/b"),
     "dtype": lambda: keras.layers.Dense(5, dtype="float23")(X),

@@ -253,6 +253,54 @@ def test_a_callback_stops_training_after_the_batch_or_the_epoch():
     assert trained(StopsLate(), epochs=5)[2].epoch == [0, 1]
 
 
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_epoch_end"])
+def test_a_step_that_a_callback_trains_is_not_counted_or_repeats_another(hook):
+    x = np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32)
+
+    def model():
+        keras.utils.set_random_seed(1)
+        layers = [keras.Input((4,)), keras.layers.Dense(6), keras.layers.Dropout(0.5), keras.layers.Dense(4)]
+        made = keras.Sequential(layers)
+        made.compile(keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)), "mse")
+        return made
+
+    class Trains(Callback):
+        def extra(self, *args, logs=None):
+            self.model.train_on_batch(-x, x)
+
+    callback, fitted, by_hand = Trains(), model(), model()
+    setattr(callback, hook, callback.extra)
+    fitted.fit(x, x, batch_size=8, epochs=3, shuffle=False, callbacks=[callback], verbose=0)
+    for _ in range(3):
+        by_hand.train_on_batch(x, x)
+        by_hand.train_on_batch(-x, x)
+    assert fitted.optimizer.iterations == by_hand.optimizer.iterations == 6
+    for got, want in zip(fitted.get_weights(), by_hand.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_a_fit_inside_a_callback_of_the_same_fit_spoils_it_silently():
+    class Fits(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            x = np.ones((5, 2))
+            with pytest.raises(RuntimeError, match="train_on_batch"):
+                self.model.fit(x, x[:, :1], verbose=0)
+
+    model, x, history = trained(Fits(), epochs=2)
+    assert history.epoch == [0, 1]
+    model.fit(x, x[:, :1], verbose=0)
+    assert model.optimizer.iterations == 2 * 3 + 1
+
+
+def test_compiling_without_a_loss_in_a_callback_fails_with_a_riddle():
+    class Recompiles(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.compile(None, None)
+
+    with pytest.raises(ValueError, match="expected a model compiled with an optimizer"):
+        trained(Recompiles(), epochs=2)
+
+
 def test_early_stopping_restores_the_weights_of_a_real_model():
     kept = {}
 

@@ -129,6 +129,46 @@ def test_a_table_model_predicts_the_same_after_loading(houses):
     np.testing.assert_array_equal(again.predict(houses), model.predict(houses))
 
 
+def test_training_twice_on_one_table_overwrites_the_first_model(houses, folder, capsys):
+    train = ["train", "houses.csv", "--target", "price", "--epochs", "1"]
+    assert main(train) == 0
+    first = (folder / "houses.safetensors").read_bytes()
+    (folder / "houses-2.png").write_bytes(b"a picture of the user's own")
+    assert main([*train, "--seed", "1"]) == 0
+    assert "Model: houses-3.safetensors" in printed(capsys)
+    assert (folder / "houses.safetensors").read_bytes() == first
+    assert (folder / "houses-3.safetensors").exists()
+    assert (folder / "houses-2.png").read_bytes() == b"a picture of the user's own"
+
+
+def test_a_model_file_asked_for_is_not_replaced(houses, folder):
+    train = ["train", "houses.csv", "--target", "price", "--epochs", "1", "-o", "mine.safetensors"]
+    assert main(train) == 0
+    first = (folder / "mine.safetensors").read_bytes()
+    assert main([*train, "--seed", "1"]) == 0
+    assert (folder / "mine.safetensors").read_bytes() != first
+    assert not list(folder.glob("mine-*"))
+
+
+def test_a_column_of_names_is_learnt_by_heart_without_a_word(houses, folder, capsys):
+    houses.head(60).assign(owner=[f"owner {i}" for i in range(60)]).to_csv("small.csv", index=False)
+    assert main(["train", "small.csv", "--target", "price", "--epochs", "1"]) == 0
+    assert "different in every row: owner" in printed(capsys)
+
+
+def test_unknown_categories_are_predicted_without_a_word(houses, capsys):
+    assert main(["train", "houses.csv", "--target", "price", "--epochs", "1"]) == 0
+    houses.head(10).assign(kind=["boat", "castle", *["flat"] * 8]).to_csv("new.csv", index=False)
+    capsys.readouterr()
+    assert main(["predict", "houses.safetensors", "new.csv", "-o", "out.csv"]) == 0
+    said = capsys.readouterr().err
+    assert "'kind'" in said
+    assert "2 of 10 rows" in said
+    assert said.count("\n") == 1
+    assert main(["predict", "houses.safetensors", "houses.csv", "-o", "out.csv"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_no_test_rows_means_no_test(houses, capsys):
     assert main(["train", "houses.csv", "--target", "price", "--epochs", "1", "--test-split", "0"]) == 0
     assert "Test " not in printed(capsys)
@@ -210,6 +250,25 @@ def test_a_reader_that_stops_reading_is_no_error_to_report():
     done = subprocess.run([sys.executable, "-m", "hotloop", "info"], stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert done.stderr == b""
+
+
+def test_a_long_prediction_can_be_cut_with_head(houses, folder):
+    import pandas as pd
+
+    assert main(["train", "houses.csv", "--target", "price", "--epochs", "1"]) == 0
+    pd.concat([houses] * 20).to_csv("many.csv", index=False)
+    command = [sys.executable, "-m", "hotloop", "predict", "houses.safetensors", "many.csv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder) as child:
+        assert child.stdout.readline() == b"price\n"
+        child.stdout.close()
+        assert child.stderr.read() == b""
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert printed(capsys) == f"hotloop {keras.__version__}\n"
 
 
 def test_unknown_commands_and_options_are_usage_errors(capsys):

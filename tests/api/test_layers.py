@@ -130,6 +130,18 @@ def test_a_product_with_a_bias_is_two_passes_over_memory():
     assert "matmul" not in {step["op"] for step in plan.describe()}
 
 
+def test_a_size_of_batch_in_use_loses_its_plan_to_sizes_seen_once():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
+    program, trainer = model._program("predict"), model._get_engine().trainer
+    used = program.take_plan(trainer, 4)
+    program.give_plan(used)
+    for rows in range(5, 40):
+        program.give_plan(program.take_plan(trainer, rows))
+        again = program.take_plan(trainer, 4)
+        assert again is used
+        program.give_plan(again)
+
+
 def test_a_condition_on_a_value_is_taken_for_one_branch():
     class Branching(layers.Layer):
         def call(self, inputs):
@@ -138,6 +150,24 @@ def test_a_condition_on_a_value_is_taken_for_one_branch():
     for use in (lambda: Branching()(Z), lambda: keras.Sequential([keras.Input((2,)), Branching()])):
         with pytest.raises(keras.TraceError, match="only known when the model runs"):
             use()
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda x: x.sum(), r"hotloop\.ops\.sum\(x\)"),
+        (lambda x: x.astype("float32"), r"received x\.astype"),
+        (lambda x: x[0], "an index"),
+    ],
+)
+def test_numpy_habits_in_a_call_fail_without_a_hint(use, words):
+    class Habit(layers.Layer):
+        def call(self, inputs):
+            return use(inputs)
+
+    for call in (lambda: Habit()(Z), lambda: use(keras.Input((2,)))):
+        with pytest.raises((AttributeError, keras.TraceError), match=words):
+            call()
 
 
 def test_layers_on_arrays_refuse_without_saying_what_they_want():

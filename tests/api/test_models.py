@@ -139,6 +139,46 @@ def test_a_subclass_of_model_does_not_train_or_copy():
     np.testing.assert_array_equal(predict(twin), predict(model))
 
 
+class Pair(keras.Model):
+    """Reads two inputs, which come in a list or in a dict."""
+
+    def __init__(self, first, second):
+        super().__init__()
+        self.first, self.second = first, second
+        self.dense, self.join = layers.Dense(4), layers.Concatenate()
+
+    def call(self, inputs):
+        return self.join([self.dense(inputs[self.first]), inputs[self.second]])
+
+    def get_config(self):
+        return {"first": self.first, "second": self.second}
+
+
+@pytest.mark.parametrize(("first", "second", "kind"), [(0, 1, list), ("wide", "narrow", dict)])
+def test_a_subclass_of_model_cannot_have_several_inputs(first, second, kind, tmp_path):
+    wide, narrow = np.ones((6, 5), np.float32), np.zeros((6, 2), np.float32)
+    x = [wide, narrow] if kind is list else {"wide": wide, "narrow": narrow}
+    model = Pair(first, second)
+    assert model(x).shape == (6, 6)
+    model.compile("sgd", "mse")
+    model.fit(x, np.zeros((6, 6)), verbose=0)
+    twin = copy.deepcopy(model)
+    np.testing.assert_array_equal(twin.predict(x, verbose=0), model(x))
+    model.save(tmp_path / "pair.safetensors")
+    loaded = keras.models.load_model(tmp_path / "pair.safetensors", custom_objects={"Pair": Pair})
+    np.testing.assert_array_equal(loaded(x), model(x))
+
+
+def test_a_call_with_two_arguments_fails_without_saying_what_to_write():
+    class Apart(keras.Model):
+        def call(self, first, second):
+            return first + second
+
+    for x in ([np.ones((3, 2)), np.ones((3, 2))], np.ones((3, 2))):
+        with pytest.raises(TypeError, match=r"first, second.*call\(self, inputs\)"):
+            Apart()(x)
+
+
 def test_a_copy_trains_on_from_another_place():
     keras.utils.set_random_seed(3)
     model = keras.Sequential([keras.Input((6,)), layers.Dense(8), layers.Dropout(0.3), layers.Dense(1)])

@@ -114,8 +114,8 @@ def test_a_column_that_never_changes_is_left_out(frame, useless):
     assert "u" not in [c.name for c in TableSpec.learn(frame.assign(u=useless), "price").columns]
 
 
-def test_names_of_rows_are_left_out():
-    n = 1000
+@pytest.mark.parametrize("n", [12, 1000])
+def test_names_of_rows_are_left_out(n):
     table = pd.DataFrame({"id": [f"customer {i}" for i in range(n)], "x": np.arange(n) * 1.5, "y": np.arange(n) * 0.1})
     assert [c.name for c in TableSpec.learn(table, "y").columns] == ["x"]
 
@@ -232,6 +232,23 @@ def test_a_prediction_does_not_depend_on_the_other_rows(frame):
     together = model.predict(frame)
     alone = [model.predict(frame.iloc[[i]])[0] for i in range(5)]
     np.testing.assert_array_equal(together[:5], alone)
+
+
+def test_a_network_of_few_steps_predicts_with_statistics_of_its_start():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=400), "y": rng.normal(size=400)})
+    model = TableModel.train(table, "y", epochs=4, seed=0, verbose=0)
+    x = model.spec.transform(table)
+    first = model.network.layers[0](x)
+    moving = model.network.layers[1].get_weights()[3]
+    assert np.median(np.abs(moving / first.var(axis=0) - 1)) < 0.3
+
+
+def test_labels_without_a_place_of_their_own_are_named(frame):
+    spec = TableSpec.learn(frame, "price")
+    assert spec.unknown(frame) == {}
+    kinds = frame.head(4).assign(kind=["castle", None, "flat", "tent"])
+    assert spec.unknown(kinds) == {"kind": ["castle", "tent"]}
 
 
 def test_scores_are_in_the_targets_unit(frame):

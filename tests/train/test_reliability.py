@@ -77,17 +77,66 @@ def test_training_on_one_array_as_input_target_and_weight_is_as_on_copies():
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_model_that_nobody_holds_is_freed():
-    class Holding(keras.callbacks.Callback):
-        pass
+@pytest.fixture
+def no_garbage_collector():
+    gc.disable()
+    yield
+    gc.enable()
 
-    model, callback = build(), Holding()
-    model.fit(X, X, callbacks=[callback], verbose=0)
+
+def functional():
+    x = keras.Input((8,))
+    return keras.Model(x, keras.layers.Dense(8)(keras.layers.Dense(16)(x) * 2.0 + 1.0))
+
+
+def nested():
+    x = keras.Input((8,))
+    return keras.Model(x, keras.layers.Dense(8)(build()(x)))
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.top = keras.layers.Dense(16), keras.layers.Dense(8)
+
+    def call(self, inputs):
+        return self.top(self.hidden(inputs))
+
+
+@pytest.mark.parametrize("make", [build, functional, nested, Subclassed])
+def test_a_model_that_nobody_holds_stays_in_memory(make, no_garbage_collector):
+    model = make()
+    model.compile("adam", "mse")
+    history = model.fit(X, X, callbacks=[keras.callbacks.Callback()], validation_split=0.25, verbose=0)
     model.predict(X, verbose=0)
-    gone = [weakref.ref(model), weakref.ref(model.layers[0])]
-    del model, callback
-    gc.collect()
-    assert [ref() for ref in gone] == [None, None]
+    model.evaluate(X, X, verbose=0)
+    copy.deepcopy(model)
+    gone = [weakref.ref(thing) for thing in (model, model.layers[-1], model._engine, model._engine.slab)]
+    del model
+    assert [ref() for ref in gone] == [None] * 4
+    assert history.model is None
+
+
+def test_a_layer_loses_its_weights_with_the_model_that_trained_them(no_garbage_collector):
+    model = build("adam")
+    model.fit(X, X, verbose=0)
+    layer, want, outputs = model.layers[0], model.layers[0].get_weights(), model(X)
+    top = model.layers[1]
+    del model
+    for got, weight in zip(layer.get_weights(), want, strict=True):
+        np.testing.assert_array_equal(got, weight)
+    again = keras.Sequential([keras.Input((8,)), layer, top])
+    np.testing.assert_array_equal(again(X), outputs)
+    again.compile("sgd", "mse")
+    again.fit(X, X, verbose=0)
+    assert (layer.get_weights()[0] != want[0]).any()
+
+
+def test_the_output_of_a_layer_is_gone_when_nobody_kept_the_tensor(no_garbage_collector):
+    layer = keras.layers.Dense(3)
+    layer(keras.Input((8,), name="features"))
+    assert layer.output.shape == (None, 3)
+    assert keras.Model(layer.input, layer.output)(X).shape == (64, 3)
 
 
 def test_a_data_set_that_was_trained_on_is_freed():
@@ -109,7 +158,7 @@ def resident() -> int:
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="this system has no /proc")
 @pytest.mark.parametrize("work", ["train_on_batch", "predict", "fit", "deepcopy", "rebuild"])
-def test_memory_does_not_grow_with_the_number_of_calls(work):
+def test_memory_does_not_grow_with_the_number_of_calls(work, no_garbage_collector):
     model = build(keras.optimizers.Adam(1e-3), units=512)
     calls = {
         "train_on_batch": (lambda i: model.train_on_batch(X, X), 300),
@@ -121,10 +170,8 @@ def test_memory_does_not_grow_with_the_number_of_calls(work):
     call, times = calls[work]
     for i in range(times):
         call(i)
-    gc.collect()
     before = resident()
     for i in range(times):
         call(i)
-    gc.collect()
     # a leak of one set of 8 x 512 weights a call would be 60 x 32 kB or more, one of a plan several times that
     assert resident() - before < 1_500_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -75,6 +77,71 @@ def test_predicting_while_fitting_sees_whole_updates():
     _, results = all_of([fits, predicts])
     for got in results:
         np.testing.assert_array_equal(got, want)
+
+
+RATE = 2.0**-10
+
+
+def counting(layer):
+    """A model whose weights all grow by just RATE a step: a far target, inputs of one, the absolute error."""
+    model = keras.Sequential([keras.Input((50,)), layer])
+    model.compile(keras.optimizers.SGD(RATE), "mae")
+    return model
+
+
+def counted():
+    return keras.layers.Dense(1, kernel_initializer="zeros")
+
+
+ONES, FAR = np.ones((400, 50), np.float32), np.full((400, 1), 1e9, np.float32)
+
+
+def test_an_update_is_lost_when_models_that_share_a_layer_train_side_by_side():
+    layer = counted()
+    models = [counting(layer) for _ in range(2)]
+    all_of([lambda m=m: m.fit(ONES[:20], FAR[:20], batch_size=1, epochs=500, verbose=0) for m in models])
+    steps = sum(int(model.optimizer.iterations) for model in models)
+    assert steps == 2 * 500 * 20
+    np.testing.assert_array_equal(layer.get_weights()[0], np.full((50, 1), steps * RATE))
+
+
+@pytest.mark.parametrize("way", ["get_weights", "pickle", "deepcopy", "save", "save_weights"])
+def test_a_copy_made_while_another_thread_trains_mixes_steps(way, tmp_path):
+    model = counting(counted())
+    path = tmp_path / "model.safetensors"
+
+    def saved():
+        model.save(path)
+        return keras.models.load_model(path)
+
+    def saved_weights():
+        model.save_weights(path)
+        twin = counting(counted())
+        twin.load_weights(path)
+        return twin
+
+    take = {
+        "get_weights": lambda: model,
+        "pickle": lambda: pickle.loads(pickle.dumps(model)),
+        "deepcopy": lambda: copy.deepcopy(model),
+        "save": saved,
+        "save_weights": saved_weights,
+    }[way]
+
+    def copies():
+        try:
+            while model.get_weights()[1] == 0:  # until it has begun
+                pass
+            for _ in range(20):
+                twin = take()
+                kernel, bias = twin.get_weights()
+                np.testing.assert_array_equal(kernel, np.full((50, 1), bias[0]))
+                if way in ("pickle", "deepcopy", "save"):
+                    assert bias[0] == int(twin.optimizer.iterations) * RATE
+        finally:
+            model.stop_training = True
+
+    all_of([lambda: model.fit(ONES, FAR, batch_size=1, epochs=10**6, verbose=0), copies])
 
 
 def test_two_fits_of_one_model_at_once_leave_it_usable():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import ref
 
 from ..identifiers import Checked
 
@@ -80,13 +81,26 @@ class History(Callback):
 
     Attributes
     ----------
+    model : Model or None
+        None when nobody else holds the model any more.
     history : dict of str to list of float
     epoch : list of int
     """
 
     def __init__(self) -> None:
+        self._model: ref[Any] | None = None
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
+
+    @property
+    def model(self) -> Any:
+        return None if self._model is None else self._model()
+
+    def set_model(self, model: Any) -> None:
+        self._model = ref(model)  # the model holds its History: that one must not hold it back
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_model": None}
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.epoch = []

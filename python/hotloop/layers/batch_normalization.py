@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from .. import initializers, ops
 from ..variable import Variable
@@ -50,8 +53,8 @@ class BatchNormalization(Layer):
         if not isinstance(axis, int):
             raise TypeError(f"[BatchNormalization '{self.name}'] expected axis to be an int, received {axis!r}.")
         self.axis = axis
-        self.momentum = _within_unit(self, "momentum", momentum)
-        self.epsilon = float(epsilon)
+        self.momentum = _checked(self, "momentum", momentum, 1.0)
+        self.epsilon = _checked(self, "epsilon", epsilon, math.inf)
         self.center, self.scale = bool(center), bool(scale)
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
@@ -104,7 +107,10 @@ class BatchNormalization(Layer):
         }
 
 
-def _within_unit(layer: Layer, what: str, value: Any) -> float:
-    if not 0 <= value <= 1:
-        raise ValueError(f"[{type(layer).__name__} '{layer.name}'] expected {what} in [0, 1], received {value}.")
+def _checked(layer: Layer, what: str, value: Any, most: float) -> float:
+    if not isinstance(value, (int, float, np.floating)) or not 0 <= value <= most or math.isinf(value):
+        limit = "of at least 0" if math.isinf(most) else f"from 0 to {most:g}"
+        raise ValueError(
+            f"[BatchNormalization '{layer.name}'] expected {what} to be a finite number {limit}, received {value!r}."
+        )
     return float(value)

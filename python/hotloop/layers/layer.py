@@ -14,6 +14,7 @@ from .. import initializers
 from ..config import floatx
 from ..identifiers import suggestion
 from ..naming import auto_name, check_name, to_snake_case
+from ..slab import at_rest
 from ..tensor import KerasTensor, Node, Operation, TraceError
 from ..trace import Traced, infer_outputs, trace_of
 from ..tree import flatten, map_structure
@@ -272,8 +273,10 @@ class Layer(Operation):
             layer.trainable = self._trainable
 
     def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights, in the order of `weights`."""
-        return [v.numpy() for v in self.weights]
+        """Copies of all weights, in the order of `weights`; while another thread trains, those between two batches."""
+        variables = self.weights
+        with at_rest(variables):
+            return [v.numpy() for v in variables]
 
     def set_weights(self, weights: Any) -> None:
         """Replace all weights; nothing changes unless every shape fits.
@@ -289,13 +292,15 @@ class Layer(Operation):
                 f"[set_weights '{self.name}'] expected a list of arrays, received {type(weights).__name__}."
             )
         if len(weights) != len(variables):
+            unbuilt = "" if self.built else " Build it first: it gets its weights when it knows what it reads."
             raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length "
-                f"{len(weights)}, but the layer was expecting {len(variables)} weights."
+                f"[set_weights '{self.name}'] expected {len(variables)} arrays, one for each weight, received "
+                f"{len(weights)}.{unbuilt or ' get_weights of the same layers gives them in order.'}"
             )
         arrays = [v._checked(value, f"set_weights '{self.name}'") for v, value in zip(variables, weights, strict=True)]
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
+        with at_rest(variables):
+            for variable, array in zip(variables, arrays, strict=True):
+                variable.assign(array)
 
     def count_params(self) -> int:
         """Number of weights' elements.

@@ -42,8 +42,11 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type] | 
     custom = dict(custom_objects or {})
     cls: Any = custom.get(name) or layer_classes().get(name)
     if cls is None:
-        hint = suggestion(name, [*layer_classes(), *custom]) or " Pass its class in custom_objects."
-        raise ValueError(f"[layer] expected a known layer class, received {name!r}.{hint}")
+        hint = suggestion(name, [*layer_classes(), *custom])
+        raise ValueError(
+            f"[layer] expected a known layer class, received {name!r}.{hint} "
+            f"Pass a class of your own by its name: custom_objects={{{name!r}: ...}}."
+        )
     arguments = dict(config["config"])
     if name in ("Sequential", "Functional"):
         return cls.from_config(arguments, custom_objects=custom)

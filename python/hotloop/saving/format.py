@@ -55,8 +55,12 @@ class Header(NamedTuple):
 
 
 def refusal(path: object, expected: str, received: str) -> FormatError:
-    """The error for a file that is not as it should be; the caller raises it."""
-    return FormatError(f"[load '{path}'] expected {expected}, received {received}. Save the model again.")
+    """The error for a file that is not as it should be; the caller raises it.
+
+    What was received may be another error's message, which then says itself what to do.
+    """
+    advice = "" if received.endswith((".", "?")) else ". Save the model again."
+    return FormatError(f"[load '{path}'] expected {expected}, received {received}{advice}")
 
 
 # -- JSON that cannot surprise ---------------------------------------------------------------------------------------

@@ -100,8 +100,7 @@ def save_model(
     3
     """
     target = _target(path, overwrite)
-    with model._lock:  # weights, slots and counters of one moment
-        state = require_built(model, "save")._get_state()
+    state = require_built(model, "save")._get_state()
     names = _tensor_names(model)
     tensors = dict(zip(names, state["weights"], strict=True))
     optimizer = state["optimizer"]

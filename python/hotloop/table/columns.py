@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _CLIP = 6.0  # standard deviations: farther out an input tells a network nothing but how to diverge
 _SKEWED = 1.0  # third standardised moment from which a logarithm is taken
 MAX_CATEGORIES = 256
-_IDENTIFIER = 0.5  # share of different values from which a column of many texts is an identifier
+_IDENTIFIER = 0.5  # share of different values from which a column of many texts is one of identifiers
 
 
 def numbers_of(series: pd.Series, where: str) -> np.ndarray:
@@ -139,7 +139,7 @@ class CategoricalColumn:
         """Learn from training rows; None for a column of identifiers, or one that never changes."""
         labels = labels_of(series)
         found, counts = np.unique([label for label in labels if label is not None], return_counts=True)
-        if len(found) > MAX_CATEGORIES and len(found) > _IDENTIFIER * len(labels):
+        if counts.max(initial=1) == 1 or (len(found) > MAX_CATEGORIES and len(found) > _IDENTIFIER * len(labels)):
             return None
         if len(found) + (None in labels) < 2:
             return None
@@ -150,6 +150,11 @@ class CategoricalColumn:
     def width(self) -> int:
         """Number of features."""
         return 1 + len(self.categories)
+
+    def unknown(self, series: pd.Series) -> list[str]:
+        """The labels that have no place of their own, row by row; missing values are not among them."""
+        known = {None, *self.categories}
+        return [label for label in labels_of(series) if label not in known]
 
     def features(self, series: pd.Series) -> np.ndarray:
         """(n, width) float64: missing or unknown, then one place for each category."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HOLD_OUT = 0.1
 _WIDTHS = (256, 256, 256)
 _DROPOUT = 0.1
+_MOMENTUM = 0.9  # of the moving statistics, so that they are right after a few dozen steps
 _RATE = 2e-3
 _RATE_FALLS_TO = 0.01  # of its start, over all epochs
 _STEPS_PER_EPOCH = 100  # what the batch size is chosen for
@@ -59,7 +60,7 @@ def build_network(spec: TableSpec, steps: int) -> Model:
     network = models.Sequential([layers.Input((spec.width,))], name="table")
     for units in _WIDTHS:
         network.add(layers.Dense(units, kernel_initializer="he_normal", use_bias=False))
-        network.add(layers.BatchNormalization())
+        network.add(layers.BatchNormalization(momentum=_MOMENTUM))
         network.add(layers.Activation("elu"))
         network.add(layers.Dropout(_DROPOUT))
     network.add(layers.Dense(spec.target.outputs, kernel_initializer="zeros"))  # the first guess is the mean

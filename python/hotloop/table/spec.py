@@ -35,7 +35,7 @@ class TableSpec:
     piecewise-linear encoding: bins between quantiles that fill up one after the other, so that a dense network sees
     thresholds, as trees do. A missing number becomes the median and sets an indicator. A category becomes an
     indicator vector whose first place stands for missing, rare and unknown values. Columns that never change, and
-    texts that are nearly all different, are left out.
+    texts that are all different (or nearly all of many), are left out.
 
     Attributes
     ----------
@@ -128,6 +128,12 @@ class TableSpec:
             out[:, at : at + column.width] = column.features(frame[column.name])
             at += column.width
         return out
+
+    def unknown(self, frame: pd.DataFrame) -> dict[str, list[str]]:
+        """The labels of raw rows that have no place of their own, by column; columns without such rows are left out."""
+        columns = [column for column in self.columns if isinstance(column, CategoricalColumn)]
+        found = {column.name: column.unknown(frame[column.name]) for column in columns if column.name in frame.columns}
+        return {name: labels for name, labels in found.items() if labels}
 
     def encode_target(self, frame: pd.DataFrame) -> np.ndarray:
         """The target of raw rows, as the network learns it: int32 classes or float32 standardised values."""

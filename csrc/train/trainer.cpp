@@ -37,7 +37,7 @@ RunState state_of(const Plan& plan, const Job& job, int64_t batch) {
   RunState state;
   state.first_row = batch * job.batch_size;
   state.rows = std::min(job.batch_size, job.n_rows - state.first_row);
-  state.index = job.index ? job.index + state.first_row : nullptr;
+  state.index = job.index ? job.index->rows + state.first_row : nullptr;
   state.step = job.step + (plan.has_optimizer() ? batch - job.first_batch : 0);
   state.seed = job.seed;
   state.learning_rate = job.rates ? job.rates[batch - job.first_batch] : 0;
@@ -100,15 +100,17 @@ void Trainer::check(Plan& plan, const Job& job) const {
   if (job.batch_size < 1 || job.batch_size > plan.max_rows())
     refuse("a batch_size from 1 to the plan's " + std::to_string(plan.max_rows()) + ", received " +
            std::to_string(job.batch_size) + ".");
-  if (job.n_batches < 0 || job.first_batch < 0 || job.n_rows < 0 ||
-      (job.n_batches > 0 && job.first_batch + job.n_batches > (job.n_rows - 1) / job.batch_size + 1))
-    refuse("batches within " + std::to_string(job.n_rows) + " rows.");
-  const int64_t begin = job.first_batch * job.batch_size;
-  const int64_t end = std::min(job.n_rows, begin + job.n_batches * job.batch_size);
-  for (int64_t i = begin; job.index && i < end; ++i)
-    if (uint64_t(job.index[i]) >= uint64_t(job.data->rows()))
-      refuse("row numbers below " + std::to_string(job.data->rows()) + ", received " + std::to_string(job.index[i]) +
-             ".");
+  if (job.n_rows < 0) refuse("n_rows of at least 0, received " + std::to_string(job.n_rows) + ".");
+  const int64_t batches = job.n_rows == 0 ? 0 : (job.n_rows - 1) / job.batch_size + 1;
+  if (job.n_batches < 0 || job.n_batches > batches || job.first_batch < 0 || job.first_batch > batches - job.n_batches)
+    refuse("batches within " + std::to_string(job.n_rows) + " rows, received " + std::to_string(job.n_batches) +
+           " from batch " + std::to_string(job.first_batch) + " on.");
+  if (job.index && job.index->count < job.n_rows)
+    refuse("a row number for each of " + std::to_string(job.n_rows) + " rows, received " +
+           std::to_string(job.index->count) + ".");
+  if (job.index && job.index->count > 0 && uint64_t(job.index->worst) >= uint64_t(job.data->rows()))
+    refuse("row numbers below " + std::to_string(job.data->rows()) + ", received " + std::to_string(job.index->worst) +
+           ".");
   size_t k = 0;
   for (const Node& node : plan.graph().nodes()) {
     if (!node.is_input()) continue;

@@ -15,9 +15,9 @@ struct Job {
   int64_t n_batches = 0;
   int64_t batch_size = 0;
   int64_t n_rows = 0;
-  const int64_t* index = nullptr;  // row i of the pass is row index[i] of the data set; null: row i
-  const double* rates = nullptr;   // learning rate of each batch, rates[0] that of first_batch
-  int64_t step = 0;                // optimizer steps finished before first_batch
+  const RowIndex* index = nullptr;  // row i of the pass is this row of the data set; null: row i
+  const double* rates = nullptr;    // learning rate of each batch, rates[0] that of first_batch
+  int64_t step = 0;                 // optimizer steps finished before first_batch
   uint64_t seed = 0;
   std::vector<Sink> outputs;  // arrays of n_rows rows, one per output of the graph
   double slice_seconds = 0.05;

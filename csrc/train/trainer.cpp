@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <limits>
+#include <shared_mutex>
 
 #include "backend/registry.h"
+#include "core/clock.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "core/ftz.h"
@@ -16,10 +17,6 @@ namespace {
 constexpr double kTeamSeconds = 30e-6;   // a step shorter than this on one worker is slower on two
 constexpr double kMostWaiting = 0.25;    // share of a slice spent in long waits that means: the cores are taken
 constexpr double kAloneSeconds = 0.5;    // then one worker, and another try after this long
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // What the workers of one slice share.
 struct Slice {

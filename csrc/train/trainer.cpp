@@ -70,7 +70,7 @@ Trainer::Trainer(DType dtype, std::vector<VariableSpec> variables, int max_worke
 }
 
 void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots) {
-  std::unique_lock<std::shared_mutex> lock(state_);
+  std::unique_lock<Gate> lock(state_);
   slab_.set_slots(optimizer_slots(optimizer.kind));
   if (!keep_slots) slab_.clear_slots();
   optimizer_ = optimizer;
@@ -132,8 +132,8 @@ void Trainer::watch(int workers, double waited, double elapsed) {
 
 std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats) {
   check(plan, job);
-  std::lock_guard<std::shared_mutex> alone(state_);
-  std::lock_guard<std::mutex> one_thread_a_plan(plan.mutex());
+  std::lock_guard<Gate> alone(state_);
+  std::lock_guard<Gate> one_thread_a_plan(plan.gate());
   bind(plan, job);
   return plan.time_steps(state_of(plan, job, job.first_batch), repeats);
 }
@@ -141,14 +141,14 @@ std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats)
 int64_t Trainer::run(Plan& plan, const Job& job) {
   check(plan, job);
   if (job.n_batches == 0) return 0;
-  std::unique_lock<std::shared_mutex> alone(state_, std::defer_lock);
-  std::shared_lock<std::shared_mutex> beside(state_, std::defer_lock);
+  std::unique_lock<Gate> alone(state_, std::defer_lock);
+  std::shared_lock<Gate> beside(state_, std::defer_lock);
   if (plan.updates_variables()) {
     alone.lock();
   } else {
     beside.lock();
   }
-  std::lock_guard<std::mutex> one_thread_a_plan(plan.mutex());
+  std::lock_guard<Gate> one_thread_a_plan(plan.gate());
   bind(plan, job);
   if (config().check) {
     FlushToZero scope;
@@ -175,12 +175,12 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
 }
 
 void Trainer::get(Slab::Part part, int slot, int i, void* matrix) {
-  std::shared_lock<std::shared_mutex> lock(state_);
+  std::shared_lock<Gate> lock(state_);
   slab_.get(part, slot, i, matrix);
 }
 
 void Trainer::set(Slab::Part part, int slot, int i, const void* matrix) {
-  std::unique_lock<std::shared_mutex> lock(state_);
+  std::unique_lock<Gate> lock(state_);
   slab_.set(part, slot, i, matrix);
 }
 

@@ -1,8 +1,8 @@
 // Trainer: owns the slab and runs the batches of an epoch through plans.
 #pragma once
 #include <mutex>
-#include <shared_mutex>
 
+#include "core/gate.h"
 #include "train/dataset.h"
 #include "train/slab.h"
 
@@ -56,9 +56,9 @@ class Trainer {
   const int max_workers_;
   Slab slab_;
   std::optional<Optimizer> optimizer_;
-  std::shared_mutex state_;  // the slab's contents: shared to read, exclusive to change
-  std::mutex team_;          // the one run that may use more than one worker
-  double alone_until_ = 0;   // the team stays at one worker until then, because the machine is busy
+  Gate state_;              // the slab's contents: shared to read, exclusive to change
+  std::mutex team_;         // the one run that may use more than one worker
+  double alone_until_ = 0;  // the team stays at one worker until then, because the machine is busy
 };
 
 }  // namespace hl

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _core
+from .locks import add_locks
 from .program import Columns, Program
 from .variable import Variable
 
+if TYPE_CHECKING:
+    import threading
+
 _PROGRAMS = 12  # kept; the one unused for longest goes first
 FORWARD_ROWS = 256  # rows of a batch where results do not depend on it
-_moving = threading.Lock()  # held while variables change their home
 
 
 class Engine:
@@ -31,14 +33,17 @@ class Engine:
         Of the same model with other layers; optimizer slots of variables that stay are taken over.
     """
 
+    _moving: threading.RLock  # of the class: held while variables change their home
+    _lock: threading.RLock
+    _busy: threading.RLock  # held while batches change the variables
+
     def __init__(self, variables: Sequence[Variable], dtype: str, previous: Engine | None = None) -> None:
         self.variables = list(variables)
         self.dtype = dtype
         self._index = {id(v): i for i, v in enumerate(self.variables)}
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
-        self._lock = threading.RLock()
+        add_locks(self, "_lock", "_busy")
         self._owns_all = False
-        self._busy = threading.RLock()  # held while batches change the variables
         self.optimizer: Any = None
         self._spec: dict[str, Any] = {}
         self.trainer = _core.Trainer([(v.path, v.shape) for v in self.variables], dtype)
@@ -55,7 +60,7 @@ class Engine:
         """Bring home all variables that another engine has used since."""
         if self._owns_all:
             return
-        with _moving, ExitStack() as others:
+        with Engine._moving, ExitStack() as others:
             homes = {id(v._home): v._home for v in self.variables if v._home not in (None, self)}
             for home in homes.values():
                 others.enter_context(home._busy)
@@ -155,6 +160,9 @@ class Engine:
             done += run(plan, dataset, done, batches - done, batch, n, None, None, step, seed, outputs)
         program.give_plan(plan)
         return outputs
+
+
+add_locks(Engine, "_moving")
 
 
 def rows_for(n: int) -> int:

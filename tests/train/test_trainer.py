@@ -125,6 +125,27 @@ def test_a_team_with_more_workers_than_cores_does_not_stall(team):
     np.testing.assert_array_equal(together.trainer.get(0), alone.trainer.get(0))
 
 
+def test_a_change_of_weights_gets_its_turn_while_predictions_never_stop():
+    net, done, rows = Net(), threading.Event(), 10**7
+    index = _core.RowIndex(np.zeros(rows, np.int64))  # far more than a slice can hold
+
+    def predicts():
+        plan = net.trainer.plan(net.graph, BATCH)
+        while not done.is_set():
+            net.trainer.run(plan, net.data, 0, rows // BATCH, BATCH, rows, index, slice_seconds=0.2)
+
+    readers = [threading.Thread(target=predicts) for _ in range(8)]
+    for reader in readers:
+        reader.start()
+    weights = net.trainer.get(0)
+    try:
+        assert finishes(lambda: [net.trainer.set(0, weights) for _ in range(3)])
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
+
+
 @pytest.mark.parametrize(
     "draw",
     [lambda: _core.permutation(8_000_000, 1, 2), lambda: _core.random("normal", (20_000_000,), 0.0, 1.0, 3)],

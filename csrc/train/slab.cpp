@@ -8,11 +8,7 @@ namespace hl {
 
 Slab::Slab(const Kernels& kernels, std::vector<VariableSpec> specs) : kernels_(kernels), specs_(std::move(specs)) {
   for (const VariableSpec& spec : specs_) {
-    element_count(spec.shape);
-    for (int64_t axis : spec.shape)
-      if (axis < 0)
-        throw ValueError("[variable '" + spec.name + "'] expected a shape without negative axes, received " +
-                         to_string(spec.shape) + ".");
+    check_variable_shape(spec.name, spec.shape);
     offsets_.push_back(bytes_);
     const int64_t size = panel_shape(spec.shape).elements(kernels_.panel_width) * size_of(kernels_.dtype);
     bytes_ += (size + kAlignment - 1) / kAlignment * kAlignment;

@@ -14,9 +14,9 @@
 namespace hl {
 namespace {
 
-constexpr double kTeamSeconds = 30e-6;   // a step shorter than this on one worker is slower on two
-constexpr double kMostWaiting = 0.25;    // share of a slice spent in long waits that means: the cores are taken
-constexpr double kAloneSeconds = 0.5;    // then one worker, and another try after this long
+constexpr double kTeamSeconds = 30e-6;  // a step shorter than this on one worker is slower on two
+constexpr double kMostWaiting = 0.25;   // share of a slice spent in long waits that means: the cores are taken
+constexpr double kAloneSeconds = 0.5;   // then one worker, and another try after this long
 
 // What the workers of one slice share.
 struct Slice {
@@ -93,7 +93,8 @@ void Trainer::check(Plan& plan, const Job& job) const {
   if (columns.size() != plan.sources().size())
     refuse(std::to_string(plan.sources().size()) + " arrays, received " + std::to_string(columns.size()) + ".");
   if (job.outputs.size() != plan.sinks().size())
-    refuse(std::to_string(plan.sinks().size()) + " output arrays, received " + std::to_string(job.outputs.size()) + ".");
+    refuse(std::to_string(plan.sinks().size()) + " output arrays, received " + std::to_string(job.outputs.size()) +
+           ".");
   if (job.batch_size < 1 || job.batch_size > plan.max_rows())
     refuse("a batch_size from 1 to the plan's " + std::to_string(plan.max_rows()) + ", received " +
            std::to_string(job.batch_size) + ".");
@@ -132,6 +133,8 @@ void Trainer::watch(int workers, double waited, double elapsed) {
 
 std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats) {
   check(plan, job);
+  if (repeats < 1)
+    throw ValueError("[time_steps] expected repeats of at least 1, received " + std::to_string(repeats) + ".");
   std::lock_guard<Gate> alone(state_);
   std::lock_guard<Gate> one_thread_a_plan(plan.gate());
   bind(plan, job);

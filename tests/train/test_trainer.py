@@ -60,6 +60,8 @@ def test_batches_that_are_not_there_are_refused(job):
 def test_a_variable_without_a_possible_shape_is_refused(shape):
     with pytest.raises(ValueError, match="expected"):
         _core.Trainer([("kernel", shape)], "float32")
+    with pytest.raises(ValueError, match="expected"):
+        _core.Graph("float32").variable(0, shape, True, "kernel")
 
 
 def test_numbers_that_cannot_be_drawn_are_refused():

@@ -18,6 +18,7 @@ HERE = pathlib.Path(__file__).parent
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sanitize: the part of the suite that runs under sanitizers")
+    config.addinivalue_line("markers", "races: the part of it in which several threads work, for ThreadSanitizer")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         inside = item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix().startswith(SANITIZED)
         if inside and "test_memory_does_not_grow" not in item.name:  # sanitizers hold freed memory back
             item.add_marker("sanitize")
+            if item.path.parent.name == "train" or "any_team" in item.name:
+                item.add_marker("races")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -109,6 +109,10 @@ def adam_changed(keras: Any) -> Any:
     return keras.optimizers.Adam(learning_rate=0.02, beta_1=0.8, beta_2=0.95, epsilon=1e-3)
 
 
+def rmsprop(**options: Any) -> Callable[[Any], Any]:
+    return lambda keras: keras.optimizers.RMSprop(learning_rate=0.003, **options)
+
+
 def exponential(staircase: bool) -> Callable[[Any], Any]:
     def make(keras: Any) -> Any:
         schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 7, 0.8, staircase=staircase)
@@ -220,6 +224,9 @@ _NETS: dict[str, Case] = {
     "nesterov": _mse(chain(CLASSES, None), nesterov),
     "adam": _mse(chain(CLASSES, None), adam),
     "adam_changed": _mse(chain(CLASSES, None), adam_changed),
+    "rmsprop": _mse(chain(CLASSES, None), rmsprop()),
+    "rmsprop_momentum": _mse(chain(CLASSES, None), rmsprop(rho=0.8, momentum=0.7, epsilon=1e-3)),
+    "rmsprop_centered": _mse(chain(CLASSES, None), rmsprop(centered=True, momentum=0.5)),
     "exponential_decay": _mse(chain(CLASSES, None), exponential(False)),
     "staircase_decay": _mse(chain(CLASSES, None), exponential(True)),
     # losses

@@ -144,6 +144,8 @@ VALUES: dict[str, Value] = (
         "path_momentum": _trajectory(lambda keras: keras.optimizers.SGD(0.1, momentum=0.9)),
         "path_nesterov": _trajectory(lambda keras: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)),
         "path_adam": _trajectory(lambda keras: keras.optimizers.Adam(0.1)),
+        "path_rmsprop": _trajectory(lambda keras: keras.optimizers.RMSprop(0.1)),
+        "path_rmsprop_centered": _trajectory(lambda keras: keras.optimizers.RMSprop(0.1, momentum=0.5, centered=True)),
         "batch_norm": _norm(False),
         "batch_norm_then_infer": _norm(True),
     }

@@ -316,10 +316,10 @@ def metric(p, y, sample_weight=None, kind="", threshold=0.5, **options):
 class Optimizer:
     """`spec` is what Trainer.set_optimizer takes; slots appear at the first step."""
 
-    def __init__(self, kind, momentum=0.9, beta_1=0.9, beta_2=0.999, epsilon=EPSILON):
-        self.kind, self.momentum = kind, momentum
+    def __init__(self, kind, momentum=0.9, beta_1=0.9, beta_2=0.999, rho=0.9, epsilon=EPSILON):
+        self.kind, self.momentum, self.rho = kind, momentum, rho
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.m = self.v = 0.0
+        self.m = self.v = self.a = 0.0
         self.iterations = 0
 
     def step(self, w, g, rate):
@@ -328,6 +328,8 @@ class Optimizer:
             return w - rate * g
         if self.kind == "adam":
             return self._adam(w, g, rate)
+        if self.kind.startswith("rmsprop"):
+            return self._rmsprop(w, g, rate)
         self.m = self.momentum * self.m - rate * g
         return w + (self.m if self.kind == "momentum" else self.momentum * self.m - rate * g)
 
@@ -337,6 +339,14 @@ class Optimizer:
         t = self.iterations
         alpha = rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
         return w - alpha * self.m / (np.sqrt(self.v) + self.epsilon)
+
+    def _rmsprop(self, w, g, rate):
+        self.v = self.rho * self.v + (1 - self.rho) * g * g
+        self.a = self.rho * self.a + (1 - self.rho) * g
+        variance = self.v - self.a**2 if "centered" in self.kind else self.v
+        update = rate * g / np.sqrt(variance + self.epsilon)
+        self.m = self.momentum * self.m + update
+        return w - (self.m if "momentum" in self.kind else update)
 
 
 # --- random numbers -----------------------------------------------------------------------------------------------

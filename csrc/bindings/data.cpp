@@ -25,10 +25,21 @@ PyDataset make_dataset(const std::vector<py::array>& arrays) {
   return set;
 }
 
+PyRowIndex make_row_index(const py::array_t<int64_t, py::array::c_style>& rows) {
+  const auto look = [data = rows.data(), count = rows.size()] {
+    Unlocked unlocked;
+    return RowIndex(data, count);
+  };
+  return {look(), rows};
+}
+
 py::array_t<int64_t> make_permutation(int64_t n, uint64_t seed, int64_t epoch) {
   if (n < 0) throw ValueError("[permutation] expected n of at least 0, received " + std::to_string(n) + ".");
-  const std::vector<int64_t> rows = permutation(n, seed, epoch);
-  return py::array_t<int64_t>(py::ssize_t(rows.size()), rows.data());
+  py::array_t<int64_t> rows(n);
+  int64_t* data = rows.mutable_data();
+  Unlocked unlocked;
+  permutation(data, n, seed, epoch);
+  return rows;
 }
 
 py::array random(const std::string& kind, const Shape& shape, double a, double b, uint64_t seed, int64_t stream,
@@ -36,7 +47,9 @@ py::array random(const std::string& kind, const Shape& shape, double a, double b
   const Kernels& row = kernels(dtype_from(dtype));
   const Distribution distribution = distribution_from(kind, a, b);
   py::array array(numpy_dtype(row.dtype), shape);
-  fill_random(row, array.mutable_data(), element_count(shape), distribution, seed, stream);
+  void* data = array.mutable_data();
+  Unlocked unlocked;
+  fill_random(row, data, element_count(shape), distribution, seed, stream);
   return array;
 }
 
@@ -46,6 +59,9 @@ void bind_data(py::module_& m) {
   py::class_<PyDataset>(m, "Dataset", "One array per input of a graph; the arrays are kept, not copied.")
       .def(py::init(&make_dataset), py::arg("arrays"))
       .def("__len__", [](const PyDataset& set) { return set.data.rows(); });
+  py::class_<PyRowIndex>(m, "RowIndex", "Row numbers in the order of a pass, looked at once; the array is kept.")
+      .def(py::init(&make_row_index), py::arg("rows"))
+      .def("__len__", [](const PyRowIndex& rows) { return rows.index.count; });
   m.def(
       "check_finite",
       [](const py::array& array) {
@@ -57,6 +73,8 @@ void bind_data(py::module_& m) {
   m.def(
       "check_labels",
       [](const py::array& array, int64_t n_classes) {
+        if (n_classes < 0)
+          throw ValueError("[data] expected n_classes of at least 0, received " + std::to_string(n_classes) + ".");
         const Column c = column_of(array);
         Unlocked unlocked;
         return first_bad_label(c, n_classes);

@@ -1,4 +1,4 @@
-// A data set that keeps its arrays alive.
+// A data set, and an order of its rows, that keep their arrays alive.
 #pragma once
 #include <vector>
 
@@ -9,6 +9,11 @@ namespace hl {
 struct PyDataset {
   Dataset data;
   std::vector<py::array> arrays;
+};
+
+struct PyRowIndex {
+  RowIndex index;
+  py::array array;
 };
 
 }  // namespace hl

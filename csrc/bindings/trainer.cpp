@@ -14,7 +14,6 @@ namespace hl {
 namespace {
 
 using Rates = py::array_t<double, py::array::c_style>;
-using Index = py::array_t<int64_t, py::array::c_style>;
 
 std::unique_ptr<Trainer> make_trainer(const std::vector<std::pair<std::string, Shape>>& variables,
                                       const std::string& dtype, int n_threads) {
@@ -37,7 +36,7 @@ std::vector<Sink> sinks_of(const Plan& plan, const std::vector<py::array>& array
 }
 
 int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_batch, int64_t n_batches,
-            int64_t batch_size, int64_t n_rows, const std::optional<Index>& index, const std::optional<Rates>& rates,
+            int64_t batch_size, int64_t n_rows, const std::optional<PyRowIndex>& index, const std::optional<Rates>& rates,
             int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds) {
   Job job;
   job.data = &data.data;
@@ -45,10 +44,7 @@ int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_b
   job.n_batches = n_batches;
   job.batch_size = batch_size;
   job.n_rows = n_rows;
-  if (index) {
-    if (index->size() < n_rows) throw ValueError("[run] expected a row number for each of n_rows rows.");
-    job.index = index->data();
-  }
+  if (index) job.index = &index->index;
   if (rates) {
     if (rates->size() < n_batches) throw ValueError("[run] expected a learning rate for each batch.");
     job.rates = rates->data();

@@ -71,9 +71,27 @@ constexpr HL_INLINE int lanes_of() {
   return kVectorBytes / int(sizeof(T));
 }
 
+// Lanes of a and b by number, b's after a's. GCC before 12 has a function of its own for it, which keeps the width.
+#if defined(__clang__) || __GNUC__ >= 12
+#define HL_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define HL_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, decltype(a < b){__VA_ARGS__})
+#define HL_SHUFFLE_KEEPS_WIDTH
+#endif
+
 template <int S, class V, int... I>
 HL_INLINE V rotate_lanes(V v, std::integer_sequence<int, I...>) {
-  return __builtin_shufflevector(v, v, ((I + S) % int(sizeof...(I)))...);
+  return HL_SHUFFLE(v, v, ((I + S) % int(sizeof...(I)))...);
+}
+// The low (Half = 0) or high half of the lanes, as integers of twice the width.
+template <class To, int Half, class From, int... I>
+HL_INLINE To widen_half(From a, std::integer_sequence<int, I...>) {
+  constexpr int first = Half * int(sizeof...(I));
+#if defined(HL_SHUFFLE_KEEPS_WIDTH)
+  return To{a[first + I]...};
+#else
+  return __builtin_convertvector(HL_SHUFFLE(a, a, (first + I)...), To);
+#endif
 }
 template <class T, int... I>
 HL_INLINE typename Lane<T>::RawInt count_up(std::integer_sequence<int, I...>) {
@@ -107,13 +125,9 @@ HL_INLINE typename Lane<T>::RawMask first_lanes(int64_t n) {
   HL_INLINE RawMask32 name(RawU32 a, RawU32 b) { return a op b; } \
   HL_INLINE RawMask64 name(RawU64 a, RawU64 b) { return a op b; }
 
-template <int Half, int... I>
-HL_INLINE RawI64 widen_mask(RawI32 m, std::integer_sequence<int, I...>) {
-  return __builtin_convertvector(__builtin_shufflevector(m, m, (I + Half * int(sizeof...(I)))...), RawI64);
-}
 template <int Half>
 HL_INLINE RawMask64 half_mask(RawMask32 m) {
-  return widen_mask<Half>(m, LaneSequence<double>());
+  return widen_half<RawI64, Half>(m, LaneSequence<double>());
 }
 
 #if defined(HL_ISA_AVX2)
@@ -277,13 +291,9 @@ HL_INLINE Vec<float> to_float(VecU32 a) {  // of words below 2^31
 }
 
 // The low (Half = 0) or high half of a float-wide vector, widened to double.
-template <int Half, int... I>
-HL_INLINE RawU64 widen_words(RawU32 a, std::integer_sequence<int, I...>) {
-  return __builtin_convertvector(__builtin_shufflevector(a, a, (I + Half * int(sizeof...(I)))...), RawU64);
-}
 template <int Half>
 HL_INLINE Vec<double> to_double(VecU32 a) {  // exact for every word
-  const RawU64 words = widen_words<Half>(a.v, LaneSequence<double>());
+  const RawU64 words = widen_half<RawU64, Half>(a.v, LaneSequence<double>());
   return Vec<double>((RawF64)(words | 0x4330000000000000u) - 4503599627370496.0);
 }
 template <int Half>

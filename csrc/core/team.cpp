@@ -3,7 +3,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <string>
@@ -15,11 +14,18 @@
 #endif
 #include <pthread.h>
 
+#include "core/clock.h"
 #include "core/config.h"
 #include "core/ftz.h"
 
 namespace hl {
 namespace {
+
+#if defined(HL_TEAM_OPENMP) || defined(HL_TEAM_THREADS)
+constexpr bool kSerial = false;
+#else
+constexpr bool kSerial = true;
+#endif
 
 constexpr int kSpins = 4000;  // about 50 us: longer than any phase of a balanced step is late
 
@@ -29,10 +35,6 @@ void relax() noexcept {
 #elif defined(__aarch64__)
   __asm__ __volatile__("yield");
 #endif
-}
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 // The parent's OpenMP threads do not survive a fork, and its runtime would wait for them for ever.
@@ -101,7 +103,7 @@ void Barrier::block(Worker worker, uint32_t round) noexcept {
 }
 
 void run_team(int count, void (*body)(void*, Worker) noexcept, void* context) {
-  if (count <= 1 || in_forked_child()) {
+  if (kSerial || count <= 1 || in_forked_child()) {
     FlushToZero scope;
     body(context, {0, 1});
     return;
@@ -125,17 +127,11 @@ void run_team(int count, void (*body)(void*, Worker) noexcept, void* context) {
     body(context, {0, count});
   }
   for (std::thread& t : threads) t.join();
-#else
-  FlushToZero scope;
-  body(context, {0, 1});
 #endif
 }
 
 int available_workers() {
-  if (in_forked_child()) return 1;
-#if !defined(HL_TEAM_OPENMP) && !defined(HL_TEAM_THREADS)
-  return 1;
-#else
+  if (kSerial || in_forked_child()) return 1;
   if (config().num_threads > 0) return config().num_threads;
   int workers = affinity_limit();
 #if defined(HL_TEAM_OPENMP)
@@ -143,7 +139,6 @@ int available_workers() {
 #endif
   static const int quota = cgroup_limit();
   return quota > 0 ? std::min(workers, quota) : workers;
-#endif
 }
 
 bool in_forked_child() { return forked.load(std::memory_order_relaxed); }

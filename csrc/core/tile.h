@@ -237,7 +237,7 @@ HL_INLINE void for_each_tile(Span rows, Body body) {
 template <int Half, class Raw, int... I>
 HL_INLINE Raw interleave_raw(Raw a, Raw b, std::integer_sequence<int, I...>) {
   constexpr int L = sizeof...(I);
-  return __builtin_shufflevector(a, b, (I % 2 * L + I / 2 + Half * L / 2)...);
+  return HL_SHUFFLE(a, b, (I % 2 * L + I / 2 + Half * L / 2)...);
 }
 template <int Half, class T>
 HL_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b) {

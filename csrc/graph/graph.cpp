@@ -47,6 +47,14 @@ class NodeInfer final : public Infer {
 
 }  // namespace
 
+void check_variable_shape(const std::string& name, const Shape& shape) {
+  element_count(shape);
+  for (int64_t axis : shape)
+    if (axis < 0)
+      throw ValueError("[variable '" + name + "'] expected a shape without negative axes, received " +
+                       to_string(shape) + ".");
+}
+
 Graph::Graph(DType dtype) : dtype_(dtype) {
   if (dtype != DType::f32 && dtype != DType::f64)
     throw ValueError(std::string("[graph] expected dtype float32 or float64, received ") + name_of(dtype) + ".");
@@ -66,8 +74,11 @@ int Graph::input(const Shape& sample, DType dtype, const std::string& name) {
 }
 
 int Graph::variable(int index, const Shape& shape, bool trainable, const std::string& name) {
+  check_variable_shape(name, shape);
+  if (index < 0)
+    throw ValueError("[variable '" + name + "'] expected a number of at least 0, received " + std::to_string(index) +
+                     ".");
   Value v;
-  element_count(shape);
   v.spec = {shape, dtype_};
   v.name = name;
   v.variable = index;

@@ -27,6 +27,9 @@ struct Node {
   bool is_output() const { return op == &output_op; }
 };
 
+// Throws ValueError unless every axis is known.
+void check_variable_shape(const std::string& name, const Shape& shape);
+
 class Graph {
  public:
   explicit Graph(DType dtype);  // of the arithmetic: f32 or f64

@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/gate.h"
 #include "core/team.h"
 #include "graph/graph.h"
 
@@ -67,7 +67,7 @@ class Plan {
   // total, count, last value, first step that was not finite: four per loss or metric node, in order.
   std::vector<double>& accumulators() { return accumulators_; }
   void reset_accumulators();
-  std::mutex& mutex() { return mutex_; }  // held while a batch runs: one arena, one thread
+  Gate& gate() { return gate_; }  // held while a batch runs: one arena, one thread
   // Gradient of graph input k, after a batch; empty if nothing flows to it.
   Tensor input_gradient(int k) const { return input_gradients_.at(size_t(k)); }
 
@@ -87,7 +87,7 @@ class Plan {
   std::vector<OptimizerRange> ranges_;
   bool updates_variables_ = false;
   double seconds_ = 0;
-  std::mutex mutex_;
+  Gate gate_;
 };
 
 }  // namespace hl

@@ -6,10 +6,14 @@
 //     nesterov  m = beta m - eta g                w += beta m - eta g
 //     adam      m += (1 - beta_1)(g - m)          v += (1 - beta_2)(g^2 - v)
 //               w -= alpha m / (sqrt(v) + epsilon),  alpha = eta sqrt(1 - beta_2^t) / (1 - beta_1^t)
+//     rmsprop   v += (1 - rho)(g^2 - v)           u = eta g / sqrt(d + epsilon),  d = v
+//               centered: a += (1 - rho)(g - a),  d = v - a^2
+//               w -= u,  with momentum: m = beta m + u,  w -= m
 // Shapes: w, g and every slot are panels of one variable (ops/gemm.h). The pads of the last panel stay zero, whatever
-// the rule makes of zeros (epsilon = 0). Flops: 2 to 12 an element. Bytes: w and slots read and written, g read.
+// the rule makes of zeros (epsilon = 0). Flops: 2 to 15 an element. Bytes: w and slots read and written, g read.
 // Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. Nesterov, "A method of solving a
-// convex programming problem with convergence rate O(1/k^2)", 1983. Kingma and Ba, "Adam", ICLR 2015.
+// convex programming problem with convergence rate O(1/k^2)", 1983. Kingma and Ba, "Adam", ICLR 2015. Tieleman and
+// Hinton, "RMSprop", Coursera lecture 6.5, 2012; centered: Graves, arXiv:1308.0850, 2013.
 #pragma once
 #include <string>
 #include <vector>
@@ -18,12 +22,17 @@
 
 namespace hl {
 
-// HL_OPTIMIZER(name, Functor, slots, what its description may hold): the only list.
-#define HL_OPTIMIZERS(HL_OPTIMIZER)                       \
-  HL_OPTIMIZER(sgd, Sgd, 0, "kind")                       \
-  HL_OPTIMIZER(momentum, Momentum, 1, "kind", "momentum") \
-  HL_OPTIMIZER(nesterov, Nesterov, 1, "kind", "momentum") \
-  HL_OPTIMIZER(adam, Adam, 2, "kind", "beta_1", "beta_2", "epsilon")
+// HL_OPTIMIZER(name, Functor, slots, what its description may hold): the only list. A rule whose slots depend on its
+// options is several lines, as sgd and momentum are.
+#define HL_OPTIMIZERS(HL_OPTIMIZER)                                                        \
+  HL_OPTIMIZER(sgd, Sgd, 0, "kind")                                                        \
+  HL_OPTIMIZER(momentum, Momentum, 1, "kind", "momentum")                                  \
+  HL_OPTIMIZER(nesterov, Nesterov, 1, "kind", "momentum")                                  \
+  HL_OPTIMIZER(adam, Adam, 2, "kind", "beta_1", "beta_2", "epsilon")                       \
+  HL_OPTIMIZER(rmsprop, RmsProp, 1, "kind", "rho", "epsilon")                              \
+  HL_OPTIMIZER(rmsprop_momentum, RmsPropMomentum, 2, "kind", "rho", "epsilon", "momentum") \
+  HL_OPTIMIZER(rmsprop_centered, RmsPropCentered, 2, "kind", "rho", "epsilon")             \
+  HL_OPTIMIZER(rmsprop_centered_momentum, RmsPropCenteredMomentum, 3, "kind", "rho", "epsilon", "momentum")
 
 enum class OptimizerKind : int32_t {
 #define HL_OPTIMIZER(name, Functor, slots, ...) name,
@@ -31,12 +40,12 @@ enum class OptimizerKind : int32_t {
 #undef HL_OPTIMIZER
 };
 
-constexpr int kMaxSlots = 2;
+constexpr int kMaxSlots = 3;
 
 struct Optimizer {
   OptimizerKind kind = OptimizerKind::sgd;
   double momentum = 0;
-  double beta_1 = 0, beta_2 = 0, epsilon = 0;
+  double beta_1 = 0, beta_2 = 0, rho = 0, epsilon = 0;
 };
 
 class Attrs;
@@ -113,5 +122,30 @@ struct Adam {
     w -= alpha * m / (sqrt(v) + epsilon);
   }
 };
+
+// Slots: velocity, then momentum, then average gradient, of those there are.
+template <class V, bool kMomentum, bool kCentered>
+struct RmsPropRule {
+  V eta, rate, beta, epsilon;  // rate = 1 - rho
+  HL_INLINE RmsPropRule(const Optimizer& o, double step_rate, int64_t)
+      : eta(V(step_rate)), rate(V(1 - o.rho)), beta(V(o.momentum)), epsilon(V(o.epsilon)) {}
+  HL_INLINE void update(V& w, V g, V* slots) const {
+    V& v = slots[0];
+    v = fma(rate, g * g - v, v);
+    V d = v;
+    if constexpr (kCentered) {
+      V& a = slots[kMomentum ? 2 : 1];
+      a = fma(rate, g - a, a);
+      d = max(V(0), fnma(a, a, v));  // a variance, which rounding would make negative where gradients hardly change
+    }
+    V u = eta * g / sqrt(d + epsilon);
+    if constexpr (kMomentum) u = slots[1] = fma(beta, slots[1], u);
+    w -= u;
+  }
+};
+template <class V> using RmsProp = RmsPropRule<V, false, false>;
+template <class V> using RmsPropMomentum = RmsPropRule<V, true, false>;
+template <class V> using RmsPropCentered = RmsPropRule<V, false, true>;
+template <class V> using RmsPropCenteredMomentum = RmsPropRule<V, true, true>;
 
 }  // namespace hl

@@ -21,6 +21,7 @@ constexpr HyperParameter kHyperParameters[] = {
     {"momentum", &Optimizer::momentum, 0.9, 1, true},
     {"beta_1", &Optimizer::beta_1, 0.9, 1, false},
     {"beta_2", &Optimizer::beta_2, 0.999, 1, false},
+    {"rho", &Optimizer::rho, 0.9, 1, false},
     {"epsilon", &Optimizer::epsilon, 1e-7, std::numeric_limits<double>::infinity(), false},
 };
 

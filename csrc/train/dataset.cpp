@@ -94,9 +94,8 @@ int64_t first_bad_label(const Column& c, int64_t n_classes) {
   return -1;
 }
 
-std::vector<int64_t> permutation(int64_t n, uint64_t seed, int64_t epoch) {
-  std::vector<int64_t> rows(static_cast<size_t>(n));
-  std::iota(rows.begin(), rows.end(), int64_t(0));
+void permutation(int64_t* rows, int64_t n, uint64_t seed, int64_t epoch) {
+  std::iota(rows, rows + n, int64_t(0));
   const RandomKey key = random_key(seed, epoch, 0, Purpose::shuffle);
   Words4 words{};
   for (int64_t i = n - 1, draw = 0; i > 0; --i, ++draw) {
@@ -105,9 +104,14 @@ std::vector<int64_t> permutation(int64_t n, uint64_t seed, int64_t epoch) {
     const uint64_t word = uint64_t(words.w[draw % 2 * 2 + 1]) << 32 | words.w[draw % 2 * 2];
     __extension__ using Wide = unsigned __int128;
     const int64_t j = int64_t((Wide(word) * uint64_t(i + 1)) >> 64);  // in [0, i]
-    std::swap(rows[size_t(i)], rows[size_t(j)]);
+    std::swap(rows[i], rows[j]);
   }
-  return rows;
+}
+
+RowIndex::RowIndex(const int64_t* row_numbers, int64_t length) : rows(row_numbers), count(length) {
+  uint64_t largest = 0;  // negative numbers are the largest of all
+  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, uint64_t(rows[i]));
+  worst = int64_t(largest);
 }
 
 }  // namespace hl

@@ -25,7 +25,17 @@ int64_t first_not_finite(const Column& column);
 // First row with a value that is not a whole number in [0, n_classes), or -1.
 int64_t first_bad_label(const Column& column, int64_t n_classes);
 
-// A permutation of 0 .. n-1 that is a function of (seed, epoch) alone: Fisher-Yates driven by Philox.
-std::vector<int64_t> permutation(int64_t n, uint64_t seed, int64_t epoch);
+// Fills rows[0 .. n-1] with a permutation of 0 .. n-1 that is a function of (seed, epoch) alone: Fisher-Yates driven by
+// Philox.
+void permutation(int64_t* rows, int64_t n, uint64_t seed, int64_t epoch);
+
+// Row numbers of a data set in the order of a pass, looked at once for all the runs that use them.
+struct RowIndex {
+  RowIndex(const int64_t* row_numbers, int64_t length);
+
+  const int64_t* rows;
+  int64_t count;
+  int64_t worst = 0;  // a negative one if there is any, else the largest
+};
 
 }  // namespace hl

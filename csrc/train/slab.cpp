@@ -8,6 +8,7 @@ namespace hl {
 
 Slab::Slab(const Kernels& kernels, std::vector<VariableSpec> specs) : kernels_(kernels), specs_(std::move(specs)) {
   for (const VariableSpec& spec : specs_) {
+    check_variable_shape(spec.name, spec.shape);
     offsets_.push_back(bytes_);
     const int64_t size = panel_shape(spec.shape).elements(kernels_.panel_width) * size_of(kernels_.dtype);
     bytes_ += (size + kAlignment - 1) / kAlignment * kAlignment;

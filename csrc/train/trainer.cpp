@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <limits>
+#include <shared_mutex>
 
 #include "backend/registry.h"
+#include "core/clock.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "core/ftz.h"
@@ -13,13 +14,9 @@
 namespace hl {
 namespace {
 
-constexpr double kTeamSeconds = 30e-6;   // a step shorter than this on one worker is slower on two
-constexpr double kMostWaiting = 0.25;    // share of a slice spent in long waits that means: the cores are taken
-constexpr double kAloneSeconds = 0.5;    // then one worker, and another try after this long
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+constexpr double kTeamSeconds = 30e-6;  // a step shorter than this on one worker is slower on two
+constexpr double kMostWaiting = 0.25;   // share of a slice spent in long waits that means: the cores are taken
+constexpr double kAloneSeconds = 0.5;   // then one worker, and another try after this long
 
 // What the workers of one slice share.
 struct Slice {
@@ -37,10 +34,10 @@ RunState state_of(const Plan& plan, const Job& job, int64_t batch) {
   RunState state;
   state.first_row = batch * job.batch_size;
   state.rows = std::min(job.batch_size, job.n_rows - state.first_row);
-  state.index = job.index ? job.index + state.first_row : nullptr;
+  state.index = job.index ? job.index->rows + state.first_row : nullptr;
   const int64_t next = state.first_row + state.rows;
   if (job.index && next < job.n_rows) {
-    state.next_index = job.index + next;
+    state.next_index = job.index->rows + next;
     state.next_rows = std::min(job.batch_size, job.n_rows - next);
   }
   state.step = job.step + (plan.has_optimizer() ? batch - job.first_batch : 0);
@@ -78,7 +75,7 @@ Trainer::Trainer(DType dtype, std::vector<VariableSpec> variables, int max_worke
 }
 
 void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots) {
-  std::unique_lock<std::shared_mutex> lock(state_);
+  std::unique_lock<Gate> lock(state_);
   slab_.set_slots(optimizer_slots(optimizer.kind));
   if (!keep_slots) slab_.clear_slots();
   optimizer_ = optimizer;
@@ -101,19 +98,22 @@ void Trainer::check(Plan& plan, const Job& job) const {
   if (columns.size() != plan.sources().size())
     refuse(std::to_string(plan.sources().size()) + " arrays, received " + std::to_string(columns.size()) + ".");
   if (job.outputs.size() != plan.sinks().size())
-    refuse(std::to_string(plan.sinks().size()) + " output arrays, received " + std::to_string(job.outputs.size()) + ".");
+    refuse(std::to_string(plan.sinks().size()) + " output arrays, received " + std::to_string(job.outputs.size()) +
+           ".");
   if (job.batch_size < 1 || job.batch_size > plan.max_rows())
     refuse("a batch_size from 1 to the plan's " + std::to_string(plan.max_rows()) + ", received " +
            std::to_string(job.batch_size) + ".");
-  if (job.n_batches < 0 || job.first_batch < 0 || job.n_rows < 0 ||
-      (job.n_batches > 0 && job.first_batch + job.n_batches > (job.n_rows - 1) / job.batch_size + 1))
-    refuse("batches within " + std::to_string(job.n_rows) + " rows.");
-  const int64_t begin = job.first_batch * job.batch_size;
-  const int64_t end = std::min(job.n_rows, begin + job.n_batches * job.batch_size);
-  for (int64_t i = begin; job.index && i < end; ++i)
-    if (uint64_t(job.index[i]) >= uint64_t(job.data->rows()))
-      refuse("row numbers below " + std::to_string(job.data->rows()) + ", received " + std::to_string(job.index[i]) +
-             ".");
+  if (job.n_rows < 0) refuse("n_rows of at least 0, received " + std::to_string(job.n_rows) + ".");
+  const int64_t batches = job.n_rows == 0 ? 0 : (job.n_rows - 1) / job.batch_size + 1;
+  if (job.n_batches < 0 || job.n_batches > batches || job.first_batch < 0 || job.first_batch > batches - job.n_batches)
+    refuse("batches within " + std::to_string(job.n_rows) + " rows, received " + std::to_string(job.n_batches) +
+           " from batch " + std::to_string(job.first_batch) + " on.");
+  if (job.index && job.index->count < job.n_rows)
+    refuse("a row number for each of " + std::to_string(job.n_rows) + " rows, received " +
+           std::to_string(job.index->count) + ".");
+  if (job.index && job.index->count > 0 && uint64_t(job.index->worst) >= uint64_t(job.data->rows()))
+    refuse("row numbers below " + std::to_string(job.data->rows()) + ", received " + std::to_string(job.index->worst) +
+           ".");
   size_t k = 0;
   for (const Node& node : plan.graph().nodes()) {
     if (!node.is_input()) continue;
@@ -138,8 +138,10 @@ void Trainer::watch(int workers, double waited, double elapsed) {
 
 std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats) {
   check(plan, job);
-  std::lock_guard<std::shared_mutex> alone(state_);
-  std::lock_guard<std::mutex> one_thread_a_plan(plan.mutex());
+  if (repeats < 1)
+    throw ValueError("[time_steps] expected repeats of at least 1, received " + std::to_string(repeats) + ".");
+  std::lock_guard<Gate> alone(state_);
+  std::lock_guard<Gate> one_thread_a_plan(plan.gate());
   bind(plan, job);
   return plan.time_steps(state_of(plan, job, job.first_batch), repeats);
 }
@@ -147,14 +149,14 @@ std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats)
 int64_t Trainer::run(Plan& plan, const Job& job) {
   check(plan, job);
   if (job.n_batches == 0) return 0;
-  std::unique_lock<std::shared_mutex> alone(state_, std::defer_lock);
-  std::shared_lock<std::shared_mutex> beside(state_, std::defer_lock);
+  std::unique_lock<Gate> alone(state_, std::defer_lock);
+  std::shared_lock<Gate> beside(state_, std::defer_lock);
   if (plan.updates_variables()) {
     alone.lock();
   } else {
     beside.lock();
   }
-  std::lock_guard<std::mutex> one_thread_a_plan(plan.mutex());
+  std::lock_guard<Gate> one_thread_a_plan(plan.gate());
   bind(plan, job);
   if (config().check) {
     FlushToZero scope;
@@ -181,12 +183,12 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
 }
 
 void Trainer::get(Slab::Part part, int slot, int i, void* matrix) {
-  std::shared_lock<std::shared_mutex> lock(state_);
+  std::shared_lock<Gate> lock(state_);
   slab_.get(part, slot, i, matrix);
 }
 
 void Trainer::set(Slab::Part part, int slot, int i, const void* matrix) {
-  std::unique_lock<std::shared_mutex> lock(state_);
+  std::unique_lock<Gate> lock(state_);
   slab_.set(part, slot, i, matrix);
 }
 

@@ -1,8 +1,8 @@
 // Trainer: owns the slab and runs the batches of an epoch through plans.
 #pragma once
 #include <mutex>
-#include <shared_mutex>
 
+#include "core/gate.h"
 #include "train/dataset.h"
 #include "train/slab.h"
 
@@ -15,9 +15,9 @@ struct Job {
   int64_t n_batches = 0;
   int64_t batch_size = 0;
   int64_t n_rows = 0;
-  const int64_t* index = nullptr;  // row i of the pass is row index[i] of the data set; null: row i
-  const double* rates = nullptr;   // learning rate of each batch, rates[0] that of first_batch
-  int64_t step = 0;                // optimizer steps finished before first_batch
+  const RowIndex* index = nullptr;  // row i of the pass is this row of the data set; null: row i
+  const double* rates = nullptr;    // learning rate of each batch, rates[0] that of first_batch
+  int64_t step = 0;                 // optimizer steps finished before first_batch
   uint64_t seed = 0;
   std::vector<Sink> outputs;  // arrays of n_rows rows, one per output of the graph
   double slice_seconds = 0.05;
@@ -56,9 +56,9 @@ class Trainer {
   const int max_workers_;
   Slab slab_;
   std::optional<Optimizer> optimizer_;
-  std::shared_mutex state_;  // the slab's contents: shared to read, exclusive to change
-  std::mutex team_;          // the one run that may use more than one worker
-  double alone_until_ = 0;   // the team stays at one worker until then, because the machine is busy
+  Gate state_;              // the slab's contents: shared to read, exclusive to change
+  std::mutex team_;         // the one run that may use more than one worker
+  double alone_until_ = 0;  // the team stays at one worker until then, because the machine is busy
 };
 
 }  // namespace hl

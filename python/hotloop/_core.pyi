@@ -41,6 +41,11 @@ class Plan:
     def describe(self) -> list[dict[str, Any]]:
         """One dict a step: node, op, kernel, flops, bytes, barrier."""
 
+class RowIndex:
+    """Row numbers in the order of a pass, looked at once; the array is kept."""
+    def __init__(self, rows: numpy.typing.NDArray[numpy.int64]) -> None: ...
+    def __len__(self) -> int: ...
+
 class Trainer:
     """Owns variables and optimizer slots, and runs batches."""
     def __init__(self, variables: Sequence[tuple[str, Sequence[int]]], dtype: str = 'float32', n_threads: int = 0) -> None: ...
@@ -53,7 +58,7 @@ class Trainer:
     def get_slot(self, slot: int, i: int) -> numpy.typing.NDArray[Any]: ...
     def set_slot(self, slot: int, i: int, array: numpy.typing.NDArray[Any]) -> None: ...
     def gradient(self, i: int) -> numpy.typing.NDArray[Any]: ...
-    def run(self, plan: Plan, dataset: Dataset, first_batch: int, n_batches: int, batch_size: int, n_rows: int, index: numpy.typing.NDArray[numpy.int64] | None = None, rates: numpy.typing.NDArray[numpy.float64] | None = None, step: int = 0, seed: int = 0, outputs: Sequence[numpy.typing.NDArray[Any]] = [], slice_seconds: float = 0.05) -> int:
+    def run(self, plan: Plan, dataset: Dataset, first_batch: int, n_batches: int, batch_size: int, n_rows: int, index: RowIndex | None = None, rates: numpy.typing.NDArray[numpy.float64] | None = None, step: int = 0, seed: int = 0, outputs: Sequence[numpy.typing.NDArray[Any]] = [], slice_seconds: float = 0.05) -> int:
         """Runs batches until done or slice_seconds have passed; returns how many. The GIL is released."""
     def time_steps(self, plan: Plan, dataset: Dataset, rows: int, outputs: Sequence[numpy.typing.NDArray[Any]] = [], repeats: int = 100) -> list[float]:
         """Seconds of each step of a plan on one worker, the least of many batches of the first rows. An updating plan updates each time."""

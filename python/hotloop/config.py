@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .locks import add_locks
+
+if TYPE_CHECKING:
+    import threading
 
 _FLOATS = ("float32", "float64")
 _FORMATS = ("channels_last", "channels_first")
@@ -84,8 +88,10 @@ def _mix(z: int) -> int:
 class _SeedStream:
     """Numbers that seeds are taken from, one after the other."""
 
+    _lock: threading.RLock
+
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        add_locks(self, "_lock")
         self._state: int | None = None
 
     def restart(self, seed: int) -> None:

@@ -29,8 +29,8 @@ class Chunk:
     batch_size : int
     n_rows : int
         Rows of the pass; batch j holds rows j * batch_size .. of it.
-    index : ndarray of int64 or None
-        Row i of the pass is row index[i] of the data set.
+    index : _core.RowIndex or None
+        Row i of the pass is this row of the data set.
     """
 
     dataset: Any
@@ -38,7 +38,7 @@ class Chunk:
     count: int
     batch_size: int
     n_rows: int
-    index: np.ndarray | None = None
+    index: Any = None
 
     def rows(self, batches: int) -> int:
         """Rows in the first `batches` of them."""
@@ -71,7 +71,8 @@ class ArraySource:
         self.batch_size = min(batch_size, self.n)
         self.steps: int | None = -(-self.n // batch_size)
         self._next = 0  # batch of the present pass
-        self._index: np.ndarray | None = None
+        self._order: np.ndarray | None = None  # of the rows in the present pass
+        self._index: Any = None  # the same, checked
         self._bound: tuple[Program, Any] | None = None
         self._in_parts = not all(is_readable(array) for array in columns.values())
 
@@ -99,38 +100,36 @@ class ArraySource:
         left = steps if limit is None else min(limit, steps)
         while left > 0:
             if self._next == 0:
-                self._index = self._order()
-                self.passes += 1
+                self._begin_pass()
             count = min(left, steps - self._next)
             first, self._next = self._next, (self._next + count) % steps
             left -= count
-            chunk = Chunk(dataset, first, count, self.batch_size, self.n, self._index)
             if self._in_parts:
-                yield from self._parts(chunk, program, where)
+                yield from self._parts(first, count, program, where)
             else:
-                yield chunk
+                yield Chunk(dataset, first, count, self.batch_size, self.n, self._index)
         if limit is not None and limit > steps:
             warn_exhausted(limit, steps)
 
-    def _parts(self, chunk: Chunk, program: Program, where: str) -> Iterator[Chunk]:
-        """The chunk of a memory map in another layout or byte order, copied some batches at a time."""
+    def _parts(self, first: int, count: int, program: Program, where: str) -> Iterator[Chunk]:
+        """Batches of a memory map in another layout or byte order, copied some batches at a time."""
         each = max(1, _PART_ROWS // self.batch_size)
-        for batch in range(chunk.first, chunk.first + chunk.count, each):
-            batches = min(each, chunk.first + chunk.count - batch)
+        for batch in range(first, first + count, each):
+            batches = min(each, first + count - batch)
             begin, end = batch * self.batch_size, min((batch + batches) * self.batch_size, self.n)
-            rows = self._rows(slice(begin, end) if chunk.index is None else chunk.index[begin:end])
+            rows = self._rows(slice(begin, end) if self._order is None else self._order[begin:end])
             yield Chunk(program.bind(rows, where), 0, batches, self.batch_size, end - begin)
 
     def _rows(self, rows: Any) -> Columns:
         return {key: array[rows] for key, array in self.columns.items()}
 
-    def _order(self) -> np.ndarray | None:
-        if not self.shuffle:
-            return None
-        order = _core.permutation(self.n, self.seed, self.passes)
-        if self.shuffle == "batch":
-            order = order[np.argsort(order // self.batch_size, kind="stable")]
-        return order
+    def _begin_pass(self) -> None:
+        if self.shuffle:
+            order = _core.permutation(self.n, self.seed, self.passes)
+            if self.shuffle == "batch":
+                order = order[np.argsort(order // self.batch_size, kind="stable")]
+            self._order, self._index = order, _core.RowIndex(order)
+        self.passes += 1
 
 
 class StreamSource:

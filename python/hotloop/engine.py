@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .locks import add_locks
 from .program import Columns, Program
 from .slab import Slab
 from .variable import Variable
+
+if TYPE_CHECKING:
+    import threading
 
 _PROGRAMS = 12  # kept; the one unused for longest goes first
 FORWARD_ROWS = 256  # rows of a batch where results do not depend on it
@@ -29,12 +32,14 @@ class Engine:
         Of the same model with other layers; optimizer slots of variables that stay are taken over.
     """
 
+    _lock: threading.RLock
+
     def __init__(self, variables: Sequence[Variable], dtype: str, previous: Engine | None = None) -> None:
         self.dtype = dtype
         self.slab = Slab(variables, dtype)
         self.trainer = self.slab.trainer
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
-        self._lock = threading.RLock()
+        add_locks(self, "_lock")
         self.optimizer: Any = None
         self._spec: dict[str, Any] = {}
         if previous is not None and previous.optimizer is not None:

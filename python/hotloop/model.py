@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 from .layers.layer import Layer
+from .locks import add_locks
 from .tensor import KerasTensor
 from .trace import infer_outputs
 from .training import Training
@@ -46,7 +46,7 @@ class Model(Training, Layer):
 
     def __init__(self, name: str | None = None, dtype: str | None = None, trainable: bool = True) -> None:
         super().__init__(name=name, dtype=dtype, trainable=trainable)
-        self._lock = threading.RLock()
+        add_locks(self, "_lock")
         self._init_training()
 
     # Inputs and outputs.

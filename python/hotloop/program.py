@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _core
 from .arrays import check_codes, readable, with_sample_shape
+from .locks import add_locks
 from .trace import Feed, Trace, Traced
+
+if TYPE_CHECKING:
+    import threading
 
 Columns = dict[tuple[str, int], np.ndarray]  # by Feed.source; checked, samples along axis 0
 _SIZES = 12  # sizes of batches that plans are kept for; the one unused for longest goes first
@@ -35,6 +38,8 @@ class Program:
         The nesting that the outputs are returned in.
     """
 
+    _lock: threading.RLock
+
     def __init__(
         self,
         trace: Trace,
@@ -52,7 +57,7 @@ class Program:
         self.output_shapes = [tuple(output.shape[1:]) for output in outputs]
         self.feeds: list[Feed] = trace.feeds
         self._plans: OrderedDict[int, list[Any]] = OrderedDict()  # idle ones by size, that used last at the end
-        self._lock = threading.Lock()
+        add_locks(self, "_lock")
 
     def bind(self, columns: Columns, where: str) -> Any:
         """The data set of these arrays, one for each input of the graph.

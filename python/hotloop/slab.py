@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from . import _core
+from .locks import add_locks
 from .variable import Variable
 
-_moving = threading.RLock()  # held while variables change their home, or must not
+if TYPE_CHECKING:
+    import threading
 
 
 class Slab:
@@ -33,10 +35,13 @@ class Slab:
         Number of variables, those that are gone included.
     """
 
+    moving: threading.RLock  # of the class: held while variables change their home, or must not
+    busy: threading.RLock  # held while batches change the variables
+
     def __init__(self, variables: Sequence[Variable], dtype: str) -> None:
         self.trainer = _core.Trainer([(v.path, v.shape) for v in variables], dtype)
         self.size = len(variables)
-        self.busy = threading.RLock()  # held while batches change the variables
+        add_locks(self, "busy")
         self._places: WeakKeyDictionary[Variable, int] = WeakKeyDictionary(
             {variable: i for i, variable in enumerate(variables)}
         )
@@ -93,10 +98,13 @@ class Slab:
         self.trainer.set(self._places[variable], array)
 
 
+add_locks(Slab, "moving")
+
+
 @contextmanager
 def at_rest(variables: Sequence[Variable]) -> Iterator[None]:
     """Meanwhile no batch changes these variables, and none moves: what is read of them is of one moment."""
-    with _moving, ExitStack() as homes:
+    with Slab.moving, ExitStack() as homes:
         for home in {id(v._home): v._home for v in variables if v._home is not None}.values():
             homes.enter_context(home.busy)
         yield

@@ -186,7 +186,7 @@ class OpRunner:
                 n_batches - done,
                 batch_size,
                 n,
-                index=index,
+                index=None if index is None else _core.RowIndex(index),
                 step=step,
                 seed=seed,
                 outputs=outputs,

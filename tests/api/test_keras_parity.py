@@ -20,7 +20,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Keras's own
 RNG = np.random.default_rng(12)
 
 
-@pytest.mark.parametrize("name", ["momentum", "adam", "loss_scce", "norm_before", "two_heads", "class_weight"])
+@pytest.mark.parametrize(
+    "name", ["momentum", "adam", "rmsprop_centered", "loss_scce", "norm_before", "two_heads", "class_weight"]
+)
 def test_training_takes_the_path_of_the_installed_keras(name):
     got = golden_cases.run(golden_cases.CASES[name], hotloop)
     want = golden_cases.run(golden_cases.CASES[name], keras)

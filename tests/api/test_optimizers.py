@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hotloop import config, optimizers
-from hotloop.optimizers import SGD, Adam
+from hotloop.optimizers import SGD, Adam, RMSprop
 from hotloop.optimizers.schedules import ExponentialDecay
 
 
@@ -43,6 +43,12 @@ def test_a_misspelt_optimizer_or_argument_is_answered_with_the_likely_one():
         (SGD(momentum=0.9), {"kind": "momentum", "momentum": 0.9}, ("momentum",)),
         (SGD(momentum=1, nesterov=True), {"kind": "nesterov", "momentum": 1.0}, ("momentum",)),
         (Adam(), {"kind": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}, ("momentum", "velocity")),
+        (RMSprop(), {"kind": "rmsprop", "rho": 0.9, "epsilon": 1e-7}, ("velocity",)),
+        (
+            RMSprop(momentum=0.5, centered=True),
+            {"kind": "rmsprop_centered_momentum", "rho": 0.9, "epsilon": 1e-7, "momentum": 0.5},
+            ("velocity", "momentum", "average_gradient"),
+        ),
     ],
 )
 def test_the_engine_is_told_the_rule_that_was_asked_for(optimizer, spec, slots):
@@ -50,7 +56,7 @@ def test_the_engine_is_told_the_rule_that_was_asked_for(optimizer, spec, slots):
     assert optimizer.slot_names == slots
 
 
-@pytest.mark.parametrize(("optimizer", "rate"), [(SGD(), 0.01), (Adam(), 0.001)])
+@pytest.mark.parametrize(("optimizer", "rate"), [(SGD(), 0.01), (Adam(), 0.001), (RMSprop(), 0.001)])
 def test_default_learning_rates_are_keras(optimizer, rate):
     assert optimizer.learning_rate == rate
 
@@ -67,6 +73,7 @@ def test_a_learning_rate_may_be_any_number(rate):
         (lambda: SGD(None), TypeError), (lambda: SGD(True), TypeError), (lambda: SGD(momentum=1.5), ValueError),
         (lambda: SGD(momentum=-0.1), ValueError), (lambda: Adam(beta_1=1.0), ValueError),
         (lambda: Adam(beta_2=-0.1), ValueError), (lambda: Adam(epsilon=-1e-7), ValueError),
+        (lambda: RMSprop(rho=1.0), ValueError), (lambda: RMSprop(momentum=-0.5), ValueError),
         (lambda: Adam(amsgrad=True), ValueError), (lambda: SGD(clipnorm=1.0), ValueError),
         (lambda: SGD(name="a/b"), ValueError), (lambda: SGD(decay=-1.0), ValueError),
     ],

@@ -121,14 +121,14 @@ def test_an_array_that_is_not_of_numbers_is_refused(name):
 def test_rows_arrive_in_the_order_of_the_index(batch_size, dtype, rng):
     x = values("float32", rng)
     index = rng.permutation(ROWS).astype(np.int64)
-    got = through([x], dtype, (COLUMNS,), index=index, batch_size=batch_size)
+    got = through([x], dtype, (COLUMNS,), index=_core.RowIndex(index), batch_size=batch_size)
     np.testing.assert_array_equal(got, x[index].astype(dtype))
 
 
 def test_an_index_beyond_the_data_is_refused(rng):
     for bad in (-1, ROWS, 2**62, -(2**62)):
         with pytest.raises(ValueError, match="row numbers below 9"):
-            through([values("float32", rng)], "float32", (COLUMNS,), index=np.array([0, bad], np.int64), rows=2)
+            through([values("float32", rng)], "float32", (COLUMNS,), index=_core.RowIndex([0, bad]), rows=2)
 
 
 def test_an_output_array_that_is_too_small_is_refused(rng):

@@ -18,9 +18,15 @@ RULES = [
     {"kind": "adam"},
     {"kind": "adam", "beta_1": 0.7, "beta_2": 0.95, "epsilon": 1e-3},
     {"kind": "adam", "epsilon": 0.0},
+    {"kind": "rmsprop"},
+    {"kind": "rmsprop", "rho": 0.7, "epsilon": 0.0},
+    {"kind": "rmsprop_momentum", "momentum": 0.5},
+    {"kind": "rmsprop_centered"},
+    {"kind": "rmsprop_centered_momentum", "momentum": 0.9, "rho": 0.8, "epsilon": 1e-3},
 ]
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: "-".join(map(str, r.values())))
-SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}
+SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "rmsprop": 1, "rmsprop_momentum": 2}
+SLOTS |= {"rmsprop_centered": 2, "rmsprop_centered_momentum": 3}
 
 
 class Net:
@@ -129,6 +135,16 @@ def test_adam_is_right_after_ten_million_steps(dtype, rng):
     assert_close(got, want, "optimizer", _core.row(dtype), dtype, 1, 10.0)
 
 
+@pytest.mark.parametrize("kind", ["rmsprop_centered", "rmsprop_centered_momentum"])
+def test_a_constant_gradient_does_not_make_centered_rmsprop_nan(kind, dtype, rng):
+    """The variance v - a^2 of such gradients is zero, and rounding makes it negative."""
+    w, b, gradients, _ = start(rng, 4, 37, dtype, 1)
+    net = Net(w, b, {"kind": kind, "epsilon": 1e-12}, dtype)
+    got_w, got_b = net.run(np.repeat(1000 * gradients, 400, axis=0), np.full(400, 1e-9))
+    assert np.isfinite(got_w).all()
+    assert np.isfinite(got_b).all()
+
+
 @pytest.mark.parametrize(
     ("rule", "match"),
     [
@@ -137,6 +153,8 @@ def test_adam_is_right_after_ten_million_steps(dtype, rng):
         ({"kind": "momentum", "momentum": 1.5}, "momentum"),
         ({"kind": "adam", "beta_1": 1.0}, "beta_1"),
         ({"kind": "adam", "epsilon": -1.0}, "epsilon"),
+        ({"kind": "rmsprop", "rho": 1.0}, "rho"),
+        ({"kind": "rmsprop", "momentum": 0.9}, "unknown parameter 'momentum'"),
         ({"kind": "adam", "epsilon": float("nan")}, "epsilon"),
     ],
 )

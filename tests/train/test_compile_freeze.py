@@ -56,6 +56,15 @@ def test_recompiling_keeps_the_state_of_a_kept_optimizer_and_starts_a_new_one():
     assert int(model.optimizer.iterations) == 0
 
 
+def test_compile_without_an_optimizer_takes_rmsprop_as_keras_does():
+    model, named = build(keras.optimizers.RMSprop(0.001)), build()
+    named.compile(loss="mse")
+    assert named.optimizer.get_config() == model.optimizer.get_config()
+    for one in (model, named):
+        one.fit(X, Y, shuffle=False, verbose=0)
+    assert not any(moved(model.get_weights(), named.get_weights()))
+
+
 def test_a_new_learning_rate_takes_effect():
     model = build(keras.optimizers.SGD(0.1))
     start = model.get_weights()

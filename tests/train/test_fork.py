@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -49,6 +51,71 @@ def forked():
         np.testing.assert_array_equal(prediction, model.predict(x, verbose=0))
 
 
+def outcome_in_child(call):
+    """What a forked child says: "worked", "refused" with the reason, or "hung"."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(SECONDS)  # ends the child where it hangs
+        try:
+            call()
+            os.write(write, b"worked")
+        except RuntimeError as error:
+            os.write(write, b"refused" if "forked" in str(error) else str(error).encode())
+        except BaseException as error:
+            os.write(write, repr(error).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    return said or "hung"
+
+
+def forked_in_the_middle():
+    """The weights of a model that another thread is training are half changed in a child, those of others are whole."""
+    (model, x), (other, _) = trained(), trained()
+    data = np.tile(x, (20, 1))
+    fitting = threading.Thread(target=lambda: model.fit(data, data[:, :1], epochs=10**6, verbose=0))
+    fitting.start()
+    time.sleep(0.3)
+    calls = {
+        "predict": lambda m: m.predict(x, verbose=0),
+        "call": lambda m: m(x[:5]),
+        "get_weights": lambda m: m.get_weights(),
+        "set_weights": lambda m: m.set_weights(m.get_weights()),
+        "evaluate": lambda m: m.evaluate(x, x[:, :1], verbose=0),
+        "fit": lambda m: m.fit(x, x[:, :1], epochs=1, verbose=0),
+        "train_on_batch": lambda m: m.train_on_batch(x, x[:, :1]),
+    }
+    seen = set()
+    for _ in range(3):
+        for name, call in calls.items():
+            seen.add(outcome_in_child(lambda call=call: call(model)))
+            assert seen <= {"worked", "refused"}, (name, seen)  # the fork may fall between two batches
+            said = outcome_in_child(lambda call=call: call(other))
+            assert said == "worked", (name, said)
+    assert "refused" in seen
+    model.stop_training = True
+    fitting.join(SECONDS)
+    assert not fitting.is_alive()
+    assert outcome_in_child(lambda: model.fit(x, x[:, :1], verbose=0)) == "worked"
+
+
+def forked_by_a_callback():
+    """Whoever forks inside of `fit` holds the model's locks, and lets them go, in both processes."""
+    said = []
+
+    class Forking(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            said.append(outcome_in_child(lambda: self.model.predict(x, verbose=0)))
+
+    model, x = trained()
+    model.fit(x, x[:, :1], epochs=2, callbacks=[Forking()], verbose=0)
+    model.fit(x, x[:, :1], verbose=0)
+    assert said == ["worked", "worked"]
+
+
 def spawned():
     model, x = trained()
     context = multiprocessing.get_context("spawn")
@@ -63,6 +130,16 @@ def spawned():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_trains_and_predicts_the_same_numbers(tmp_path):
     run(tmp_path, "forked")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_forked_in_the_middle_of_a_fit_is_told_so_and_never_hangs(tmp_path):
+    run(tmp_path, "forked_in_the_middle")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_callback_may_fork(tmp_path):
+    run(tmp_path, "forked_by_a_callback")
 
 
 def test_a_spawned_child_unpickles_and_trains_a_model(tmp_path):

@@ -10,11 +10,12 @@ from ..identifiers import serialize as serialize
 from . import schedules
 from .adam import Adam
 from .optimizer import Optimizer
+from .rmsprop import RMSprop
 from .sgd import SGD
 
-__all__ = ["SGD", "Adam", "Optimizer", "deserialize", "find", "get", "schedules", "serialize"]
+__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "find", "get", "schedules", "serialize"]
 
-_TABLE: Table[Optimizer] = Table("optimizer", Optimizer, {"sgd": SGD, "adam": Adam}, fold_case=True)
+_TABLE: Table[Optimizer] = Table("optimizer", Optimizer, {"sgd": SGD, "adam": Adam, "rmsprop": RMSprop}, fold_case=True)
 find = _TABLE.find
 
 

@@ -8,6 +8,7 @@ void bind_errors(pybind11::module_& m);
 void bind_gil(pybind11::module_& m);
 void bind_graph(pybind11::module_& m);
 void bind_trainer(pybind11::module_& m);
+void bind_predictor(pybind11::module_& m);
 void bind_data(pybind11::module_& m);
 void bind_info(pybind11::module_& m);
 

@@ -7,5 +7,6 @@ PYBIND11_MODULE(_core, m) {
   hl::bind_graph(m);
   hl::bind_data(m);
   hl::bind_trainer(m);
+  hl::bind_predictor(m);
   hl::bind_info(m);
 }

@@ -87,19 +87,15 @@ void Barrier::wait(Worker worker) noexcept {
     if (all_arrived(worker.count, round)) return;
     relax();
   }
-  block(worker, round);
+  block(worker.count, round);
 }
 
-void Barrier::block(Worker worker, uint32_t round) noexcept {
-  const double start = now();
-  {
-    std::unique_lock<std::mutex> lock(mutex_);
-    sleepers_.fetch_add(1, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // before the flags are read again
-    wake_.wait(lock, [&] { return all_arrived(worker.count, round); });
-    sleepers_.fetch_sub(1, std::memory_order_relaxed);
-  }
-  if (worker.id == 0) long_wait_ += now() - start;
+void Barrier::block(int count, uint32_t round) noexcept {
+  std::unique_lock<std::mutex> lock(mutex_);
+  sleepers_.fetch_add(1, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // before the flags are read again
+  wake_.wait(lock, [&] { return all_arrived(count, round); });
+  sleepers_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void run_team(int count, void (*body)(void*, Worker) noexcept, void* context) {

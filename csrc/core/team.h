@@ -18,21 +18,18 @@ class Barrier {
   explicit Barrier(int capacity);  // for teams of up to this many workers; one team, from its first phase to its last
 
   void wait(Worker worker) noexcept;
-  // Seconds worker 0 has spent in waits longer than a spin: high when other processes want the cores.
-  double long_wait_seconds() const { return long_wait_; }
 
  private:
   struct alignas(64) Flag {
     std::atomic<uint32_t> round{0};
   };
   bool all_arrived(int count, uint32_t round) const noexcept;
-  void block(Worker worker, uint32_t round) noexcept;
+  void block(int count, uint32_t round) noexcept;
 
   std::unique_ptr<Flag[]> flags_;
   std::atomic<int> sleepers_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
-  double long_wait_ = 0;
 };
 
 // Runs body(context, worker) on `count` workers, subnormals flushed, and returns when all are done. The body must

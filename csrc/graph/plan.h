@@ -11,6 +11,7 @@
 #include "core/buffer.h"
 #include "core/gate.h"
 #include "core/team.h"
+#include "core/team_size.h"
 #include "graph/graph.h"
 
 namespace hl {
@@ -68,6 +69,7 @@ class Plan {
   std::vector<double>& accumulators() { return accumulators_; }
   void reset_accumulators();
   Gate& gate() { return gate_; }  // held while a batch runs: one arena, one thread
+  TeamSize& team_size() { return team_size_; }  // under the gate too
   // Gradient of graph input k, after a batch; empty if nothing flows to it.
   Tensor input_gradient(int k) const { return input_gradients_.at(size_t(k)); }
 
@@ -88,6 +90,7 @@ class Plan {
   bool updates_variables_ = false;
   double seconds_ = 0;
   Gate gate_;
+  TeamSize team_size_;
 };
 
 }  // namespace hl

@@ -14,10 +14,6 @@
 namespace hl {
 namespace {
 
-constexpr double kTeamSeconds = 30e-6;  // a step shorter than this on one worker is slower on two
-constexpr double kMostWaiting = 0.25;   // share of a slice spent in long waits that means: the cores are taken
-constexpr double kAloneSeconds = 0.5;   // then one worker, and another try after this long
-
 // What the workers of one slice share.
 struct Slice {
   const Plan* plan;
@@ -127,13 +123,12 @@ void Trainer::check(Plan& plan, const Job& job) const {
   }
 }
 
-int Trainer::workers_for(const Plan& plan) {
-  if (plan.seconds() < kTeamSeconds || in_forked_child() || now() < alone_until_) return 1;
-  return max_workers_ > 0 ? max_workers_ : available_workers();
-}
-
-void Trainer::watch(int workers, double waited, double elapsed) {
-  if (workers > 1 && elapsed > 1e-3 && waited > kMostWaiting * elapsed) alone_until_ = now() + kAloneSeconds;
+// A number of threads that somebody asked for is taken at its word, where there is work for more than one.
+TeamSize::Choice Trainer::workers_for(Plan& plan, double time) const {
+  if (in_forked_child()) return {1, false};
+  const int asked = max_workers_ > 0 ? max_workers_ : config().num_threads;
+  if (asked > 0) return {plan.seconds() < 2 * kWorkerSeconds ? 1 : asked, false};
+  return plan.team_size().choose(plan.seconds(), available_workers(), time);
 }
 
 std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats) {
@@ -173,12 +168,14 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
   }
   // Plans that only read may run side by side; just one of them gets the team, the others one worker each.
   std::unique_lock<std::mutex> team(team_, std::try_to_lock);
-  const int workers = team.owns_lock() ? workers_for(plan) : 1;
-  Barrier barrier(workers);
   const double start = now();
-  Slice slice{&plan, &job, &barrier, start + job.slice_seconds, {std::numeric_limits<int64_t>::max()}, 0};
-  run_team(workers, run_slice, &slice);
-  if (team.owns_lock()) watch(workers, barrier.long_wait_seconds(), now() - start);
+  const TeamSize::Choice choice = team.owns_lock() ? workers_for(plan, start) : TeamSize::Choice{1, false};
+  const double seconds = choice.trial ? std::min(job.slice_seconds, kTrialSeconds) : job.slice_seconds;
+  Barrier barrier(choice.workers);
+  Slice slice{&plan, &job, &barrier, start + seconds, {std::numeric_limits<int64_t>::max()}, 0};
+  run_team(choice.workers, run_slice, &slice);
+  const double end = now();
+  if (team.owns_lock()) plan.team_size().record(choice, (end - start) / double(slice.done), end);
   return slice.done;
 }
 

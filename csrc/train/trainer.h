@@ -49,8 +49,7 @@ class Trainer {
 
  private:
   void check(Plan& plan, const Job& job) const;
-  int workers_for(const Plan& plan);
-  void watch(int workers, double waited, double elapsed);
+  TeamSize::Choice workers_for(Plan& plan, double time) const;
 
   const Kernels& kernels_;
   const int max_workers_;
@@ -58,7 +57,6 @@ class Trainer {
   std::optional<Optimizer> optimizer_;
   Gate state_;              // the slab's contents: shared to read, exclusive to change
   std::mutex team_;         // the one run that may use more than one worker
-  double alone_until_ = 0;  // the team stays at one worker until then, because the machine is busy
 };
 
 }  // namespace hl

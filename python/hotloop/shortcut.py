@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from . import _core
-from .engine import FORWARD_ROWS, Engine, rows_for
+from .engine import Engine
 from .program import Program
 
 Shortcut = Callable[[np.ndarray], "np.ndarray | None"]
@@ -24,22 +23,10 @@ def shortcut_for(engine: Engine, program: Program) -> Shortcut | None:
         return None
     if feeds[0].dtype != engine.dtype or feeds[0].lookup is not None:
         return None
-    shape, dtype, tail = feeds[0].shape, program.dtype, program.output_shapes[0]
-    claim = engine.slab.claim
-    trainer, take, give = engine.trainer, program.take_plan, program.give_plan
-    run, check, dataset, empty = trainer.run, _core.check_finite, _core.Dataset, np.empty
+    claim, predict = engine.slab.claim, _core.Predictor(engine.trainer, program.graph).predict
 
-    def shortcut(x: np.ndarray) -> Any:
-        n = len(x)
-        if x.dtype != dtype or x.shape[1:] != shape or not x.flags.c_contiguous or not 0 < n <= FORWARD_ROWS:
-            return None
-        if check(x) >= 0:
-            return None
-        outputs = empty((n, *tail), dtype)
-        plan = take(trainer, rows_for(n))
+    def shortcut(x: np.ndarray) -> np.ndarray | None:
         claim()
-        run(plan, dataset([x]), 0, 1, n, n, None, None, 0, 0, [outputs])
-        give(plan)
-        return outputs
+        return predict(x)
 
     return shortcut

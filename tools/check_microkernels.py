@@ -2,8 +2,8 @@
 
     python tools/check_microkernels.py BUILD_FOLDER
 
-In the inner loop of every tile: no vector is stored, none but a broadcast is loaded by a multiply-add (what several rows
-share is loaded once), and there are just as many multiply-adds as sums. Needs `objdump` of the GNU binutils.
+In the inner loop of every tile: no vector is stored, none but a broadcast is loaded by a multiply-add (what several
+rows share is loaded once), and there are just as many multiply-adds as sums. Needs `objdump` of the GNU binutils.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 // Predictor: the short way from one plain array to another, for models with one input and one output.
+#include <pybind11/stl.h>
+
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
@@ -15,7 +18,8 @@ constexpr int64_t kMostRows = int64_t(1) << (kSizes - 1);
 
 class Predictor {
  public:
-  Predictor(Trainer& trainer, const Graph& graph) : trainer_(trainer), graph_(graph), dtype_(numpy_dtype(trainer.dtype())) {
+  Predictor(Trainer& trainer, const Graph& graph)
+      : trainer_(trainer), graph_(graph), dtype_(numpy_dtype(trainer.dtype())) {
     for (const Node& node : graph.nodes()) {
       if (node.is_input()) input_ = graph.value(node.output).spec.shape;
       if (node.is_output()) output_ = graph.value(node.inputs[0]).spec.shape;
@@ -26,12 +30,13 @@ class Predictor {
   }
 
   // The outputs, or None for an array that is not just as the input wants it, or not finite.
-  py::object predict(const py::array& x) {
-    if (!x.dtype().is(dtype_) || !(x.flags() & py::array::c_style) || size_t(x.ndim()) != input_.size()) return py::none();
+  std::optional<py::array> predict(const py::array& x) {
+    if (!x.dtype().is(dtype_) || !(x.flags() & py::array::c_style) || size_t(x.ndim()) != input_.size())
+      return std::nullopt;
     const int64_t rows = x.shape(0);
     for (size_t axis = 1; axis < input_.size(); ++axis)
-      if (x.shape(py::ssize_t(axis)) != input_[axis]) return py::none();
-    if (rows < 1 || rows > kMostRows) return py::none();
+      if (x.shape(py::ssize_t(axis)) != input_[axis]) return std::nullopt;
+    if (rows < 1 || rows > kMostRows) return std::nullopt;
     Shape shape = output_;
     shape[0] = rows;
     py::array y(dtype_, shape);
@@ -42,8 +47,8 @@ class Predictor {
     job.n_batches = 1;
     job.batch_size = job.n_rows = rows;
     job.outputs.push_back({static_cast<char*>(y.mutable_data()), y.strides(0)});
-    if (!run(job)) return py::none();
-    return std::move(y);
+    if (!run(job)) return std::nullopt;
+    return y;
   }
 
  private:

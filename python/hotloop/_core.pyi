@@ -41,6 +41,12 @@ class Plan:
     def describe(self) -> list[dict[str, Any]]:
         """One dict a step: node, op, kernel, flops, bytes, barrier."""
 
+class Predictor:
+    """Predictions of a graph with one input and one output, array in, array out."""
+    def __init__(self, trainer: Trainer, graph: Graph) -> None: ...
+    def predict(self, x: numpy.typing.NDArray[Any]) -> numpy.typing.NDArray[Any] | None:
+        """The outputs, or None where x is no C-contiguous, finite array of the input's shape and dtype, or too long."""
+
 class RowIndex:
     """Row numbers in the order of a pass, looked at once; the array is kept."""
     def __init__(self, rows: numpy.typing.NDArray[numpy.int64]) -> None: ...

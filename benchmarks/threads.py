@@ -88,6 +88,12 @@ class Trainer:
         self.process.stdin.flush()
         return float(self._line())
 
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+
 
 def main() -> None:
     """Run as a command."""

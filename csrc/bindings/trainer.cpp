@@ -36,7 +36,7 @@ std::vector<Sink> sinks_of(const Plan& plan, const std::vector<py::array>& array
 }
 
 int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_batch, int64_t n_batches,
-            int64_t batch_size, int64_t n_rows, const std::optional<PyRowIndex>& index, const std::optional<Rates>& rates,
+            int64_t batch_size, int64_t n_rows, const PyRowIndex* index, const std::optional<Rates>& rates,
             int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds) {
   Job job;
   job.data = &data.data;

@@ -6,13 +6,13 @@
 namespace hl {
 
 struct RunState {
-  int64_t rows = 0;                  // rows in this batch, at most the plan's largest
-  int64_t first_row = 0;             // row of the data set this batch starts at, where `index` is null
-  const int64_t* index = nullptr;    // rows of the data set in this batch, length `rows`
+  int64_t rows = 0;                     // rows in this batch, at most the plan's largest
+  int64_t first_row = 0;                // row of the data set this batch starts at, where `index` is null
+  const int64_t* index = nullptr;       // rows of the data set in this batch, length `rows`
   const int64_t* next_index = nullptr;  // those of the batch after it, or null
   int64_t next_rows = 0;
-  int64_t step = 0;                  // optimizer steps finished before this one
-  uint64_t seed = 0;                 // of the run; masks are a function of (seed, stream, step, row, column)
+  int64_t step = 0;                     // optimizer steps finished before this one
+  uint64_t seed = 0;                    // of the run; masks are a function of (seed, stream, step, row, column)
   double learning_rate = 0;
 };
 

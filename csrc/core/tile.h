@@ -119,7 +119,7 @@ struct ProductTile {
 
 // Tiles with a load to spare at every step.
 template <int R, int C>
-constexpr bool kFetchesAhead = R > 3 && C == kStripVectors;
+constexpr bool kFetchesAhead = R > 3 && C == kStripVectors;  // fewer rows wait for w as it is
 
 template <class T, int R, int C>
 HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {

@@ -141,13 +141,12 @@ OptimizerRange Planner::range_of(const Variable& variable, Buf weight) {
   return range;
 }
 
-bool Planner::take_update(int i, OptimizerRange* range, Optimizer* optimizer) {
-  const int id = input_value(i);
-  if (!plan_.options_.optimizer || !needs_grad_[size_t(id)] || gradient_users_[size_t(id)] != 1) return false;
-  *range = range_of(variable_of(value(id)), input(i));
-  *optimizer = *plan_.options_.optimizer;
-  return true;
+const Optimizer* Planner::updater(int i) const {
+  const size_t id = size_t(input_value(i));
+  return plan_.options_.optimizer && needs_grad_[id] && gradient_users_[id] == 1 ? &*plan_.options_.optimizer : nullptr;
 }
+
+OptimizerRange Planner::take_variable(int i) { return range_of(variable_of(value(input_value(i))), input(i)); }
 
 void Planner::optimize() {
   node_ = -1;

@@ -38,7 +38,8 @@ class Planner final : public Build {
   void alias_grad_input(int i, Buf from) override;
   bool take_activation(int i, Activation* activation) override;
   bool grad_is_preactivation() const override;
-  bool take_update(int i, OptimizerRange* range, Optimizer* optimizer) override;
+  const Optimizer* updater(int i) const override;
+  OptimizerRange take_variable(int i) override;
   Tensor read(Buf buf) override { return access(buf, false); }
   Tensor write(Buf buf) override { return access(buf, true); }
   Tensor update(Buf buf) override { return access(buf, true); }

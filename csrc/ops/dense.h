@@ -25,9 +25,6 @@ struct DenseForward {
   Upcoming next;  // brought nearer on the way
 };
 
-// For up to so many rows of a plan, w is transposed in registers on the way and not by panel_transpose: the same sums.
-constexpr int64_t kFewRows = 3;
-
 // dx = (dz w^T) * g'(x), g the activation that made x (identity: no factor).
 struct DenseBackwardInput {
   Tensor dz;       // (M,N)

@@ -82,7 +82,7 @@ void dense_backward_input(const DenseBackwardInput& a, const RunState& run, Work
   if (a.wt)
     product(p, w, finish);
   else
-    product_transposed<T, 1>(p, w, finish);
+    product_transposed(p, w, finish);
 }
 
 template <class T>

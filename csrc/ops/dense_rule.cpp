@@ -44,13 +44,17 @@ void forward(Build& b) {
   join_rows(b, y, b.output(), b.output_spec());
 }
 
-// Few rows: the update is part of the product, if both variables, or the one there is, allow it.
+// Few rows: the update is part of the product, where nobody else has a say in it.
 bool update_in_place(Build& b, const Rows& x, const Rows& dz, Cost cost) {
   if (b.max_rows() * x.per_sample > kUpdateRows) return false;
   DenseUpdateParams a{};
-  const bool has_bias = b.inputs() == 3;
-  if (b.wants_grad(1) && !b.take_update(1, &a.w, &a.optimizer)) return false;
-  if (has_bias && b.wants_grad(2) && !b.take_update(2, &a.b, &a.optimizer)) return false;
+  for (int i = 1; i < b.inputs(); ++i) {
+    if (!b.wants_grad(i)) continue;
+    if (!b.updater(i)) return false;
+    a.optimizer = *b.updater(i);
+  }
+  if (b.wants_grad(1)) a.w = b.take_variable(1);
+  if (b.inputs() == 3 && b.wants_grad(2)) a.b = b.take_variable(2);
   a.rows_per_sample = x.per_sample;
   a.x = b.read(x.buf);
   a.x.ld = x.ld;

@@ -12,6 +12,10 @@
 
 namespace hl {
 
+// Up to so many rows go through a product together, without tiles; in dx = dz w^T they have w transposed in registers on
+// the way, and not by panel_transpose. The sums are the same.
+constexpr int64_t kFewRows = 3;
+
 struct PanelShape {
   int64_t K, N;
 

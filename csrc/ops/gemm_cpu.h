@@ -67,12 +67,12 @@ constexpr int64_t kShortestK = 64;  // a shorter chain costs more to start than 
 
 template <class T>
 HL_INLINE Cut cut_of(int64_t K, int64_t N) {
-  const int64_t panels = ceil_div(N, panel_columns<T>());
+  constexpr int64_t NR = panel_columns<T>();
+  const int64_t panels = ceil_div(N, NR);
   int64_t blocks = 1;
   while (blocks * 2 * panels <= kChains && blocks * 2 * kShortestK <= K) blocks *= 2;
   const bool long_blocks = K > blocks * kBlockK;
   if (long_blocks) blocks = ceil_div(K, kBlockK);
-  constexpr int64_t NR = panel_columns<T>();
   return {K, blocks, blocks == 1 ? K : K / blocks / NR * NR, blocks > 1 && !long_blocks};
 }
 
@@ -103,6 +103,15 @@ HL_INLINE int64_t columns_of(int64_t s, int64_t N) {
 constexpr HL_INLINE int wide_vectors(int rows) {
   constexpr bool kManyRegisters = kTileRows * kStripVectors > 16;
   return rows == 1 ? 8 : rows == 2 ? (kManyRegisters ? 8 : 4) : (kManyRegisters ? 4 : 2);
+}
+
+// Calls body(count as a constant) for 1 .. kFewRows rows.
+template <int R = 1, class Body>
+HL_INLINE void with_rows(int64_t count, Body body) {
+  if constexpr (R < kFewRows) {
+    if (count > R) return with_rows<R + 1>(count, body);
+  }
+  body(Const<R>());
 }
 
 template <class T, int R, class Finish>
@@ -196,7 +205,7 @@ HL_INLINE void product_of_block(const Product<T>& p, Span strips, Span rows, Spa
             weights.left = t.K;
           }
         }
-        if (far || !t.fetch) t.fetch = &weights;
+        if (far || !t.fetch) t.fetch = &weights;  // far: much work a row, and w is what it waits for
         tiles.product[count - 1](t);
         if (k.end == p.K) finish(row, count, column, columns);
       });
@@ -220,11 +229,9 @@ HL_INLINE void product(const Product<T>& p, Worker w, Finish finish) {
   const Cut cut = cut_of<T>(p.K, p.N);
   for_each_rectangle<T>(p.N, p.M, w, [&](Span strips, Span rows) {
     const int64_t count = rows.end - rows.begin;
-    if (count > 3) return product_of_rectangle(p, cut, strips, rows, finish);
+    if (count > kFewRows) return product_of_rectangle(p, cut, strips, rows, finish);
     if (cut.side_by_side) return product_of_blocks<T, 2>(p, cut, strips, rows, finish);
-    if (count == 1) return product_of_few_rows<T, 1>(p, cut, strips, rows.begin, finish);
-    if (count == 2) return product_of_few_rows<T, 2>(p, cut, strips, rows.begin, finish);
-    product_of_few_rows<T, 3>(p, cut, strips, rows.begin, finish);
+    with_rows(count, [&](auto R) { product_of_few_rows<T, R>(p, cut, strips, rows.begin, finish); });
   });
 }
 
@@ -304,7 +311,7 @@ HL_INLINE void outer(const Outer<T>& o, Worker w) {
 
 // y (R,L) += x (R, k) w^T, for the outputs n .. n + L of one block of k. w is panels of (N,K), as it lies.
 template <class T, int R>
-HL_INLINE void transposed_sums(const Product<T>& p, int64_t n, Span k, Vec<T> (&sum)[kFewRows]) {
+HL_INLINE void transposed_sums(const Product<T>& p, int64_t n, Span k, Vec<T> (&sum)[R]) {
   using V = Vec<T>;
   constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
   for (int64_t at = k.begin; at < k.end; at += L) {
@@ -325,28 +332,27 @@ HL_INLINE void transposed_sums(const Product<T>& p, int64_t n, Span k, Vec<T> (&
   }
 }
 
-// finish as in `product`, and the same sums.
-template <class T, int R, class Finish>
+// At most kFewRows rows; finish as in `product`, and the same sums.
+template <class T, class Finish>
 HL_INLINE void product_transposed(const Product<T>& p, Worker w, Finish finish) {
   using V = Vec<T>;
   constexpr int64_t L = V::kLanes;
-  if constexpr (R < kFewRows) {
-    if (p.M > R) return product_transposed<T, R + 1>(p, w, finish);
-  }
   const Cut cut = cut_of<T>(p.K, p.N);
   const Span squares = share(p.M > 0 ? ceil_div(p.N, L) : 0, w);
-  for (int64_t n = squares.begin * L; n < least(p.N, squares.end * L); n += L) {
-    V total[kFewRows];
-    unroll<R>([&](auto r) { total[r] = V(0); });
-    for (int64_t b = 0; b < cut.blocks; ++b) {
-      V sum[kFewRows];
-      unroll<R>([&](auto r) { sum[r] = V(0); });
-      transposed_sums<T, R>(p, n, cut.block(b), sum);
-      unroll<R>([&](auto r) { total[r] += sum[r]; });
+  with_rows(p.M, [&](auto R) {
+    for (int64_t n = squares.begin * L; n < least(p.N, squares.end * L); n += L) {
+      V total[R];
+      unroll<R>([&](auto r) { total[r] = V(0); });
+      for (int64_t b = 0; b < cut.blocks; ++b) {
+        V sum[R];
+        unroll<R>([&](auto r) { sum[r] = V(0); });
+        transposed_sums<T, R>(p, n, cut.block(b), sum);
+        unroll<R>([&](auto r) { total[r] += sum[r]; });
+      }
+      unroll<R>([&](auto r) { total[r].store(p.y + r * p.ldy + n); });
+      finish(0, R, n, least(L, p.N - n));
     }
-    unroll<R>([&](auto r) { total[r].store(p.y + r * p.ldy + n); });
-    finish(0, R, n, least(L, p.N - n));
-  }
+  });
 }
 
 // ---- Panels. ----

@@ -1,23 +1,3 @@
-template <class T>
-HL_INLINE T largest_of(const T* x, int64_t n) {
-  using V = Vec<T>;
-  V most(-kInfinity<T>);
-  for_each_vector<T>(n, [&](int64_t i, auto lanes) {
-    const V here = fill_lanes(load_lanes(x + i, lanes), most, lanes);
-    most = max(here, most);  // this order passes over NaN
-  });
-  return max_of(most);
-}
-
-// The first place of the largest element, or -1 where all are NaN.
-template <class T>
-HL_INLINE int64_t argmax(const T* x, int64_t n) {
-  const T most = largest_of(x, n);
-  for (int64_t i = 0; i < n; ++i)
-    if (x[i] == most) return i;
-  return -1;
-}
-
 // Targets of a row, smoothed.
 template <class T>
 struct Targets {

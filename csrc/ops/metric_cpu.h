@@ -1,3 +1,12 @@
+// The first place of the largest element, or -1 where all are NaN.
+template <class T>
+HL_INLINE int64_t argmax(const T* x, int64_t n) {
+  const T most = largest(ClassLanes<T>{n}, x).v[0];
+  for (int64_t i = 0; i < n; ++i)
+    if (x[i] == most) return i;
+  return -1;
+}
+
 // Row functors: of(a, p, y) is how right one distribution is.
 struct BinaryAccuracy {
   template <class T>

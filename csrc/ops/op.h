@@ -120,9 +120,10 @@ class Build {
   virtual bool take_activation(int i, Activation* activation) = 0;
   virtual bool grad_is_preactivation() const = 0;
 
-  // The variable of input i may be updated by whoever makes its gradient, if nobody else sends one. A rule that can do
-  // so calls `take_update` in backward; if true, it gets the variable, and grad_input(i) is not wanted.
-  virtual bool take_update(int i, OptimizerRange* range, Optimizer* optimizer) = 0;
+  // The optimizer, if the plan updates input i and nobody else sends its variable a gradient; else null. A rule may
+  // then take the variable in backward and update it, and does not make grad_input(i).
+  virtual const Optimizer* updater(int i) const = 0;
+  virtual OptimizerRange take_variable(int i) = 0;
 
   virtual Tensor read(Buf buf) = 0;
   virtual Tensor write(Buf buf) = 0;

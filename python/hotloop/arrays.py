@@ -78,8 +78,9 @@ def _as_array(value: Any, where: str, what: str) -> np.ndarray:
 
 
 def _unmasked(array: np.ndarray, where: str, what: str) -> np.ndarray:
-    masked = int(np.count_nonzero(getattr(array, "mask", False)))  # of a numpy.ma.MaskedArray
-    if masked:
+    if isinstance(array, np.memmap):  # stays one: it is read in parts
+        return array
+    if isinstance(array, np.ma.MaskedArray) and (masked := int(np.ma.count_masked(array))):
         raise ValueError(
             f"[{where}] expected a value everywhere in {what}, received an array with {masked} masked. "
             "Fill them, x.filled(value), or drop such rows."

@@ -75,10 +75,10 @@ class Engine:
     def _take_slots(self, previous: Engine) -> None:
         self.use_optimizer(previous.optimizer)
         for s in range(len(self.optimizer.slot_names)):
-            for i, variable in enumerate(self.slab.variables):
+            for variable in self.slab.variables:
                 old = previous.slab.place_of(variable)
                 if old is not None:
-                    self.trainer.set_slot(s, i, previous.trainer.get_slot(s, old))
+                    self.trainer.set_slot(s, self.slab.index_of(variable), previous.trainer.get_slot(s, old))
 
     # Programs.
 

@@ -129,21 +129,22 @@ class Functional(Model):
             for layer in config["layers"]
         ]
         results: list[list[KerasTensor]] = []
-
-        def resolve(value: Any) -> Any:
-            if isinstance(value, Mapping) and set(value) == {"node", "output"}:
-                return results[value["node"]][value["output"]]
-            if isinstance(value, Mapping):
-                return {key: resolve(item) for key, item in value.items()}
-            return [resolve(item) for item in value] if isinstance(value, (list, tuple)) else value
-
         for node in config["nodes"]:
             operation = operations[node["layer"]]
-            args, kwargs = [resolve(value) for value in node["args"]], resolve(node["kwargs"])
+            args, kwargs = _resolve(list(node["args"]), results), _resolve(node["kwargs"], results)
             results.append(flatten(_apply(operation, args, kwargs) if args else operation.nodes[0].result))
-        model = cls(resolve(config["inputs"]), resolve(config["outputs"]), name=config["name"])
+        model = cls(_resolve(config["inputs"], results), _resolve(config["outputs"], results), name=config["name"])
         model._trainable = config.get("trainable", True)  # that of each layer is in its own configuration
         return model
+
+
+def _resolve(value: Any, results: list[list[KerasTensor]]) -> Any:
+    """References of a configuration as the tensors they stand for."""
+    if isinstance(value, Mapping) and set(value) == {"node", "output"}:
+        return results[value["node"]][value["output"]]
+    if isinstance(value, Mapping):
+        return {key: _resolve(item, results) for key, item in value.items()}
+    return [_resolve(item, results) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _apply(operation: Operation, args: list[Any], kwargs: dict[str, Any]) -> Any:

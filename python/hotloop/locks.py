@@ -7,7 +7,7 @@ import threading
 import weakref
 from typing import Any
 
-_holders: weakref.WeakKeyDictionary[Any, tuple[str, ...]] = weakref.WeakKeyDictionary()
+_holders: dict[int, tuple[weakref.ref[Any], tuple[str, ...]]] = {}  # by id: some objects have no hash
 
 
 def add_locks(holder: Any, *names: str) -> None:
@@ -18,12 +18,14 @@ def add_locks(holder: Any, *names: str) -> None:
     """
     for name in names:
         setattr(holder, name, threading.RLock())
-    _holders[holder] = names
+    key = id(holder)
+    _holders[key] = (weakref.ref(holder, lambda _: _holders.pop(key, None)), names)
 
 
 def _replace_held_locks() -> None:
-    for holder, names in list(_holders.items()):
-        for name in names:
+    for reference, names in list(_holders.values()):
+        holder = reference()
+        for name in names if holder is not None else ():
             lock = getattr(holder, name)
             if lock.acquire(blocking=False):  # free, or the forking thread's own, which lets it go as it would have
                 lock.release()

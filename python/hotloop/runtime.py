@@ -72,7 +72,7 @@ class Runtime:
         self._compiled: Compiled | None = None
         self._terms: dict[Any, Resolved] = {}  # for the targets seen last
         self._steps_per_execution = 1
-        self._fitting = 0  # the thread in fit; one that forked out of another's is not
+        self._fitting: tuple[int, int] | None = None  # process and thread in fit: a forked child is not
         self.stop_training = False
         self.stop_evaluating = False
         self.stop_predicting = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -188,16 +189,17 @@ class Training(Runtime):
         """
         arguments = {k: v for k, v in locals().items() if k != "self"}
         with self._lock:  # another thread's fit waits; one's own must not begin in the middle of an epoch
-            if self._fitting == threading.get_ident():
+            here = (os.getpid(), threading.get_ident())
+            if self._fitting == here:
                 raise RuntimeError(
                     f"[fit] expected no fit of '{self.name}' inside a callback of its own fit, received one. "
                     "Use train_on_batch there, or call fit again when this one has returned."
                 )
-            self._fitting = threading.get_ident()
+            self._fitting = here
             try:
                 return fit_data(self, **arguments)
             finally:
-                self._fitting = 0
+                self._fitting = None
 
     @_suggests
     def evaluate(

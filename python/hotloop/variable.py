@@ -124,8 +124,12 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """A copy of the value, row-major."""
-        home = self._home
-        return self._value.copy() if home is None else home.read(self)  # type: ignore[union-attr]
+        while True:
+            value, home = self._value, self._home
+            if home is not None:
+                return home.read(self)
+            if value is not None:  # else it has moved in between
+                return value.copy()
 
     def assign(self, value: Any) -> Variable:
         """Replace the value; the shape must be the same.
@@ -135,11 +139,14 @@ class Variable:
         ValueError
             If the shape differs.
         """
+        from .slab import at_rest
+
         array = self._checked(value)
-        if self._home is None:
-            self._value = array
-        else:
-            self._home.write(self, array)
+        with at_rest([self]):
+            if self._home is None:
+                self._value = array
+            else:
+                self._home.write(self, array)
         return self
 
     def _checked(self, value: Any, where: str = "") -> np.ndarray:

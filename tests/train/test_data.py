@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -172,6 +173,28 @@ def test_memory_maps_train_the_same_model(tmp_path, expected):
     np.save(tmp_path / "y.npy", Y)
     x, y = (np.load(tmp_path / name, mmap_mode="r") for name in ("x.npy", "y.npy"))
     assert outcome(x, y) == expected
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the system does not say how memory is used")
+@pytest.mark.parametrize("stored", ["fortran", "big-endian"])
+def test_a_memory_map_in_another_layout_stays_on_disk(stored, tmp_path):
+    rows = 200_000
+    x = np.ones((rows, 64), np.float32)
+    np.save(tmp_path / "x.npy", np.asfortranarray(x) if stored == "fortran" else x.astype(">f4"))
+    del x
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    used = []
+
+    class Memory(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            with open("/proc/self/status") as status:
+                used.append(next(int(line.split()[1]) for line in status if line.startswith("RssAnon")))
+
+    y = np.zeros((rows, 1), np.float32)
+    model.fit(y[:1000].repeat(64, 1), y[:1000], batch_size=1000, callbacks=[Memory()], verbose=0)
+    model.fit(np.load(tmp_path / "x.npy", mmap_mode="r"), y, batch_size=1000, callbacks=[Memory()], verbose=0)
+    assert max(used) - used[0] < 0.7 * rows * 64 * 4 / 1024  # kB; a copy of the file would be all of it
 
 
 def test_a_bad_value_in_a_memory_map_is_refused(tmp_path):

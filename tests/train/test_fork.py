@@ -72,6 +72,22 @@ def outcome_in_child(call):
     return said or "hung"
 
 
+def run_in_thread(call):
+    errors = []
+
+    def guarded():
+        try:
+            call()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=guarded)
+    thread.start()
+    thread.join(SECONDS)
+    if errors:
+        raise errors[0]
+
+
 def forked_in_the_middle():
     """The weights of a model that another thread is training are half changed in a child, those of others are whole."""
     (model, x), (other, _) = trained(), trained()
@@ -86,6 +102,7 @@ def forked_in_the_middle():
         "set_weights": lambda m: m.set_weights(m.get_weights()),
         "evaluate": lambda m: m.evaluate(x, x[:, :1], verbose=0),
         "fit": lambda m: m.fit(x, x[:, :1], epochs=1, verbose=0),
+        "fit in a thread": lambda m: run_in_thread(lambda: m.fit(x, x[:, :1], epochs=1, verbose=0)),
         "train_on_batch": lambda m: m.train_on_batch(x, x[:, :1]),
     }
     seen = set()

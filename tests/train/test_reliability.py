@@ -94,6 +94,10 @@ def nested():
     return keras.Model(x, keras.layers.Dense(8)(build()(x)))
 
 
+def copied():
+    return copy.deepcopy(functional())
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()
@@ -103,7 +107,7 @@ class Subclassed(keras.Model):
         return self.top(self.hidden(inputs))
 
 
-@pytest.mark.parametrize("make", [build, functional, nested, Subclassed])
+@pytest.mark.parametrize("make", [build, functional, nested, copied, Subclassed])
 def test_a_model_that_nobody_holds_stays_in_memory(make, no_garbage_collector):
     model = make()
     model.compile("adam", "mse")

@@ -3,8 +3,8 @@
     python -m benchmarks.shapes
 
 The net is 64 - w - w - 10 with SGD and momentum. Widths are rounded up to a multiple of 8, batches to the next
-multiple of the row's tile; times are sums over the plan's steps on one worker, least of many runs. Prints every ratio and
-how many are above 1.15.
+multiple of the row's tile; times are sums over the plan's steps on one worker, least of many runs. Prints every ratio
+and how many are above 1.15.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ NAMES = {
     "jax_step": "JAX jit",
     "keras": "Keras on JAX",
     "sklearn": "scikit-learn",
+    "onnxruntime": "ONNX Runtime",
+    "hotloop_float32": "hotloop float32",
 }
 MARK = re.compile(r"(<!-- table: .* -->\n)(?:\n?\|.*\n)*(?:\n?Measured .*\n)?")
 
@@ -36,7 +38,7 @@ def table(results: dict[str, Any]) -> str:
     machine, versions = results["machine"], results["machine"]["versions"]
     used = ", ".join(f"{name} {version}" for name, version in versions.items() if name not in ("hotloop", "numpy"))
     where = f"Measured on {machine['cores']} cores of {machine['cpu']}; {used}."
-    what = "Time of a training step and, for each peer, the median ratio to it."
+    what = "Time of a training step, or of a call that predicts, and for each peer the median ratio to it."
     return "\n".join([*lines, "", f"{where} {what}"]) + "\n"
 
 

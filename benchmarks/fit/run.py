@@ -110,7 +110,7 @@ def _results(processes: list[Process]) -> dict[str, Any]:
 def roofline_share(workload: Workload, roofline: Roofline, microseconds: float) -> float:
     """Least time this machine needs for a step's products and its update, over the measured time."""
     level = workload.working_set()
-    gathered = 4.0 * workload.batch * workload.widths[0]
+    gathered = (1.0 if workload.images else 4.0) * workload.batch * workload.widths[0]
     products = roofline.seconds(workload.flops(), 0, 0, level)
     update = roofline.seconds(0, 0, workload.bytes_updated(), level)
     gather = roofline.seconds(0, gathered, 0, 4.0 * workload.rows * workload.widths[0])

@@ -28,6 +28,10 @@ class Workload:
         "classes": softmax cross-entropy of integer labels; "mse": mean squared error.
     optimizer : str
         "sgd", "momentum" (0.9) or "adam".
+    predict : bool
+        Not training: a call predicts `batch` rows, array in, array out.
+    images : bool
+        x is uint8, and the first layer divides it by 255.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Workload:
     batch_norm: bool = False
     dropout: float = 0.0
     loss: str = "classes"
+    predict: bool = False
+    images: bool = False
 
     @property
     def layers(self) -> list[tuple[int, int]]:
@@ -52,12 +58,16 @@ class Workload:
     @property
     def rows(self) -> int:
         """Rows of the data set: whole batches, enough of them that an epoch's own cost is not the story."""
+        if self.predict:
+            return self.batch
         steps = min(2000, max(4, MAX_ROWS // self.batch))
         return steps * self.batch
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch."""
+        """Steps of an epoch; of predictions, calls that count as one."""
+        if self.predict:
+            return max(1, 1000 // self.batch)
         return self.rows // self.batch
 
     @property
@@ -69,15 +79,21 @@ class Workload:
     def flops(self) -> float:
         """Of one training step: forward, weight gradients, and input gradients of all layers but the first."""
         products = [2.0 * self.batch * k * n for k, n in self.layers]
+        if self.predict:
+            return sum(products)
         return 3 * sum(products) - products[0]
 
     def bytes_updated(self) -> float:
         """Read and written by the optimizer: weights and slots."""
+        if self.predict:
+            return 0.0
         slots = {"sgd": 0, "momentum": 1, "adam": 2}[self.optimizer]
         return 2.0 * FLOAT * self.parameters * (1 + slots)
 
     def working_set(self) -> float:
         """Weights, slots, gradients and activations: what a step touches again in the next one."""
+        if self.predict:
+            return FLOAT * (self.parameters + float(self.batch) * sum(self.widths))
         slots = {"sgd": 0, "momentum": 1, "adam": 2}[self.optimizer]
         return FLOAT * (self.parameters * (2 + slots) + 2.0 * self.batch * sum(self.widths))
 
@@ -89,6 +105,8 @@ class Workload:
         signal = (x - 0.5) @ teacher / np.sqrt(self.widths[0] / 12)
         if self.loss == "mse":
             return x, signal + 0.1 * rng.standard_normal(signal.shape, dtype=np.float32)
+        if self.images:
+            x = (255 * x).astype(np.uint8)
         return x, signal.argmax(axis=1).astype(np.int32)
 
 
@@ -105,5 +123,9 @@ WORKLOADS = {
         Workload("784-16-10 b1 momentum", (784, 16, 10), 1, "momentum"),
         Workload("8-64-64-1 b32 adam mse", (8, 64, 64, 1), 32, "adam", loss="mse"),
         Workload("784-3x1024-10 b1024 adam", (784, 1024, 1024, 1024, 10), 1024, "adam"),
+        Workload("predict 1 row 16-64-64-4", (16, 64, 64, 4), 1, "sgd", predict=True),
+        Workload("predict 1 row 784-300-100-10", (784, 300, 100, 10), 1, "sgd", predict=True),
+        Workload("predict 10000 rows 784-300-100-10", (784, 300, 100, 10), 10_000, "sgd", predict=True),
+        Workload("uint8 images 784-300-100-10 b32 adam", (784, 300, 100, 10), 32, "adam", images=True),
     ]
 }

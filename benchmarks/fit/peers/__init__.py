@@ -4,6 +4,8 @@
 last step is finished; ``loss()`` is the training loss of the whole data set in inference mode. A peer that cannot do
 a workload raises NotImplementedError. Each does what its documentation recommends for speed on a CPU: data in memory as
 its own arrays, the fused optimizer where there is one, and the number of threads it is fastest with.
+
+A file that also has ``predictor(workload, x)`` takes part in predictions: it returns a function from array to array.
 """
 
 from __future__ import annotations
@@ -12,7 +14,13 @@ import importlib
 import importlib.util
 from types import ModuleType
 
-NAMES = ("hotloop", "torch_eager", "torch_compile", "jax_scan", "jax_step", "keras", "sklearn")
+NAMES = (
+    "hotloop", "torch_eager", "torch_compile", "jax_scan", "jax_step", "keras", "sklearn", "onnxruntime",
+    "hotloop_float32",
+)  # fmt: skip
+LIBRARIES = {
+    "torch_eager": "torch", "torch_compile": "torch", "jax_scan": "jax", "jax_step": "jax", "hotloop_float32": "hotloop"
+}  # fmt: skip
 
 
 def load(name: str) -> ModuleType:
@@ -22,5 +30,4 @@ def load(name: str) -> ModuleType:
 
 def installed(name: str) -> bool:
     """Whether the library a peer needs is here. Nothing heavy is imported."""
-    library = {"torch_eager": "torch", "torch_compile": "torch", "jax_scan": "jax", "jax_step": "jax"}.get(name, name)
-    return importlib.util.find_spec(library) is not None
+    return importlib.util.find_spec(LIBRARIES.get(name, name)) is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 import hotloop as keras
@@ -23,3 +25,11 @@ class Peer:
     def loss(self) -> float:
         """Training loss."""
         return float(self.model.evaluate(self.x, self.y, batch_size=1000, verbose=0))
+
+
+def predictor(workload: Workload, x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """`predict_on_batch`, or `predict` for many rows."""
+    model = build(keras, workload)
+    if workload.batch > 1000:
+        return lambda x: model.predict(x, batch_size=1000, verbose=0)
+    return model.predict_on_batch

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 
-from benchmarks.fit.peers.jax_common import JaxPeer
+from benchmarks.fit.peers.jax_common import JaxPeer, initial_state
 from benchmarks.fit.workloads import Workload
 
 
@@ -27,3 +29,17 @@ class Peer(JaxPeer):
                 self.state = self.compiled(self.state, index, np.int32(self.t))
                 self.t += 1
         jax.block_until_ready(self.state[0])
+
+
+def predictor(workload: Workload, x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A compiled call, array in, array out."""
+    parameters = initial_state(workload)[0]
+
+    def forward(x: jax.Array) -> jax.Array:
+        for i, layer in enumerate(parameters):
+            x = x @ layer["w"] + layer["b"]
+            x = jax.nn.relu(x) if i + 1 < len(parameters) else x
+        return x
+
+    compiled = jax.jit(forward)
+    return lambda x: np.asarray(compiled(x))

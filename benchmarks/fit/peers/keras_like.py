@@ -12,6 +12,8 @@ def build(keras: ModuleType, workload: Workload) -> Any:
     """A compiled Sequential model."""
     layers = keras.layers
     model = keras.Sequential([keras.Input((workload.widths[0],))])
+    if workload.images:
+        model.add(layers.Rescaling(1 / 255))
     for units in workload.widths[1:-1]:
         if workload.batch_norm:
             model.add(layers.Dense(units, use_bias=False))

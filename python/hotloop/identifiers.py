@@ -36,6 +36,38 @@ def unknown_argument(where: str, name: str, known: Iterable[str]) -> str:
     return f"[{where}] expected arguments among {', '.join(known)}, received '{name}'.{suggestion(name, known)}"
 
 
+def take_not_yet(where: str, given: dict[str, Any], not_yet: Mapping[str, Any]) -> None:
+    """Take out arguments of Keras that mean nothing here yet, as long as they have Keras's default.
+
+    Parameters
+    ----------
+    where : str
+        Who was given them.
+    given : dict
+        Keyword arguments; those in `not_yet` are removed.
+    not_yet : mapping
+        Names to Keras's defaults.
+
+    Raises
+    ------
+    ValueError
+        For another value than the default.
+
+    Examples
+    --------
+    >>> arguments = {"lora_rank": None, "units": 3}
+    >>> take_not_yet("Dense", arguments, {"lora_rank": None}); arguments
+    {'units': 3}
+    """
+    for name in [name for name in given if name in not_yet]:
+        value, default = given.pop(name), not_yet[name]
+        if value is not default and not (isinstance(value, (bool, int, float, str)) and value == default):
+            raise ValueError(
+                f"[{where}] expected {name}={default!r}, Keras's default, received {value!r}. "
+                "Other values are not there yet."
+            )
+
+
 class Checked:
     """A class whose constructor answers an unknown keyword with a suggestion."""
 

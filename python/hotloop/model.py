@@ -8,6 +8,7 @@ from typing import Any
 
 from .layers.layer import Layer
 from .locks import add_locks
+from .overrides import refuse_overrides
 from .tensor import KerasTensor
 from .trace import infer_outputs
 from .training import Training
@@ -45,6 +46,7 @@ class Model(Training, Layer):
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, name: str | None = None, dtype: str | None = None, trainable: bool = True) -> None:
+        refuse_overrides(self)
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         add_locks(self, "_lock")
         self._init_training()

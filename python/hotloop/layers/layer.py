@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -12,13 +12,17 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
-from ..identifiers import suggestion
+from ..identifiers import suggestion, take_not_yet, unknown_argument
 from ..naming import auto_name, check_name, to_snake_case
 from ..slab import at_rest
 from ..tensor import KerasTensor, Node, Operation, TraceError
 from ..trace import Traced, infer_outputs, trace_of
 from ..tree import flatten, map_structure
 from ..variable import Variable, note_freeze, note_structure
+
+_WEIGHT_NOT_YET = {
+    "regularizer": None, "constraint": None, "autocast": True, "aggregation": "none", "overwrite_with_gradient": False
+}  # fmt: skip
 
 
 class Layer(Operation):
@@ -49,6 +53,8 @@ class Layer(Operation):
     array([[3.]], dtype=float32)
     """
 
+    not_called: tuple[str, ...] = ("__call__", "losses", "trainable_weights", "trainable_variables")
+    not_yet: Mapping[str, Any] = {"activity_regularizer": None, "autocast": True}  # arguments of Keras
     nodes: list[Node] = None  # type: ignore[assignment]  # replaced by __init__
     _arguments: tuple[tuple, dict[str, Any]]  # the constructor's, where the default `get_config` needs them
 
@@ -72,6 +78,8 @@ class Layer(Operation):
         self._engine: Any = None
         self.built = False
         self.nodes = []
+        for cls in type(self).__mro__:
+            take_not_yet(f"{type(self).__name__} '{self.name}'", legacy, vars(cls).get("not_yet", {}))
         self._input_shape_argument = _legacy_input_shape(type(self), legacy)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -120,6 +128,7 @@ class Layer(Operation):
         dtype: str | None = None,
         trainable: bool = True,
         name: str | None = None,
+        **not_yet: Any,
     ) -> Variable:
         """Make a weight of this layer.
 
@@ -137,6 +146,10 @@ class Layer(Operation):
             raise ValueError(
                 f"[add_weight] expected a shape first, received {shape!r}. Write add_weight(shape=..., name={shape!r})."
             )
+        take_not_yet(f"add_weight of '{self.name}'", not_yet, _WEIGHT_NOT_YET)
+        for unknown in not_yet:
+            known = list(inspect.signature(self.add_weight).parameters)[:-1]
+            raise TypeError(unknown_argument("add_weight", unknown, known))
         initial = initializers.get("glorot_uniform" if initializer is None else initializer)
         variable = Variable(
             initial, tuple(int(n) for n in shape or ()), dtype or self.dtype, trainable and self._trainable, name

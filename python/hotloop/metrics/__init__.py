@@ -22,6 +22,7 @@ from ..losses import (
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from ..overrides import refuse_overrides
 from .accuracy import (
     BinaryAccuracy,
     CategoricalAccuracy,
@@ -118,6 +119,7 @@ def check(identifier: Any) -> None:
     if not _depends_on_shape(identifier):
         metric = get(identifier)
         if metric is not None:
+            refuse_overrides(metric)
             metric.node_attrs()
 
 

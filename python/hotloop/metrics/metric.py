@@ -27,6 +27,7 @@ class Metric(Configurable):
     """
 
     kind = ""
+    not_called = ("update_state", "result", "reset_state", "__call__")  # in a model
     direction: str | None = "down"
     class_numbers = False
     whole_row = False

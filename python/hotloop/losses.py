@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import rowwise
-from .identifiers import Configurable, Table, unknown_name
+from .identifiers import Configurable, Initialised, Table, unknown_name
 from .identifiers import serialize as serialize
 from .overrides import refuse_overrides
 
@@ -21,7 +21,7 @@ _TRAINED = ("sum_over_batch_size", "sum")
 _CHOSEN_BY_SHAPE = ("crossentropy", "ce")
 
 
-class Loss(Configurable):
+class Loss(Initialised, Configurable):
     """Base class of losses.
 
     Parameters
@@ -36,6 +36,7 @@ class Loss(Configurable):
     """
 
     kind = ""
+    made_first = "dtype"
     not_called = ("call", "__call__")
     class_numbers = False  # y_true holds class numbers, one axis less than y_pred
     whole_row = False  # the last axis of y_pred is one distribution, not values of their own
@@ -319,6 +320,7 @@ _TABLE: Table[Loss] = Table(
         "mse": "mean_squared_error", "MSE": "mean_squared_error", "mae": "mean_absolute_error",
         "MAE": "mean_absolute_error", "bce": "binary_crossentropy", "BCE": "binary_crossentropy",
     },
+    further=_CHOSEN_BY_SHAPE,
 )  # fmt: skip
 find = _TABLE.find
 

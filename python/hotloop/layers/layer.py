@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
-from ..identifiers import suggestion, take_not_yet, unknown_argument
+from ..identifiers import Initialised, suggestion, take_not_yet, unknown_argument
 from ..naming import auto_name, check_name, to_snake_case
 from ..slab import at_rest
 from ..tensor import KerasTensor, Node, Operation, TraceError
@@ -25,7 +25,7 @@ _WEIGHT_NOT_YET = {
 }  # fmt: skip
 
 
-class Layer(Operation):
+class Layer(Initialised, Operation):
     """Base class of layers.
 
     A custom layer makes its weights in `build` (or in `__init__`), and computes in `call` with functions of
@@ -53,6 +53,7 @@ class Layer(Operation):
     array([[3.]], dtype=float32)
     """
 
+    made_first = "nodes"
     not_called: tuple[str, ...] = ("__call__", "losses", "trainable_weights", "trainable_variables")
     not_yet: Mapping[str, Any] = {"activity_regularizer": None, "autocast": True}  # arguments of Keras
     nodes: list[Node] = None  # type: ignore[assignment]  # replaced by __init__
@@ -376,9 +377,11 @@ def _takes_training(call: Callable[..., Any], given: int) -> bool:
 
 def _plain_arguments(layer: Layer) -> dict[str, Any]:
     args, kwargs = layer._arguments
-    bound = inspect.signature(type(layer).__init__).bind(layer, *args, **kwargs)
-    given = {k: v for k, v in bound.arguments.items() if k not in ("self", "kwargs", "legacy")}
-    given.update(bound.arguments.get("kwargs", {}))
+    signature = inspect.signature(type(layer).__init__)
+    bound = list(signature.bind(layer, *args, **kwargs).arguments.items())[1:]
+    given: dict[str, Any] = {}
+    for name, value in bound:
+        given.update(value if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD else {name: value})
     for name, value in given.items():
         if not all(leaf is None or isinstance(leaf, (str, int, float)) for leaf in flatten(value)):
             raise NotImplementedError(

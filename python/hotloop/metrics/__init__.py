@@ -61,6 +61,7 @@ _TABLE: Table[Metric] = Table(
         "MAE": "mean_absolute_error", "rmse": "root_mean_squared_error", "RMSE": "root_mean_squared_error",
         "bce": "binary_crossentropy", "BCE": "binary_crossentropy",
     },
+    further=_CHOSEN_BY_SHAPE,
 )  # fmt: skip
 find = _TABLE.find
 

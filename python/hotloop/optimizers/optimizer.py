@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..identifiers import take_not_yet, unknown_argument
+from ..identifiers import Initialised, take_not_yet, unknown_argument
 from ..naming import check_name
 from . import schedules
 from .schedules import LearningRateSchedule
@@ -27,7 +27,7 @@ _NOT_YET = {
 }  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(Initialised):
     """Base class of optimizers.
 
     Parameters
@@ -46,6 +46,7 @@ class Optimizer:
         What the engine keeps for every weight.
     """
 
+    made_first = "_iterations"
     not_called = ("update_step", "apply", "apply_gradients", "build", "finalize_variable_values", "learning_rate")
 
     def __init__(

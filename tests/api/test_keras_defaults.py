@@ -63,3 +63,17 @@ def test_a_momentum_of_another_number_type_is_refused(value):
 def test_a_momentum_that_is_no_number_is_taken(value):
     with pytest.raises(ValueError, match="momentum"):
         L.BatchNormalization(momentum=value)
+
+
+def test_a_default_of_keras_written_out_is_refused_by_files(tmp_path):
+    model, file = keras.Sequential([keras.Input((2,)), L.Dense(1)]), tmp_path / "m.safetensors"
+    model.save(file, zipped=None)
+    model.load_weights(file, skip_mismatch=False)
+    keras.models.save_model(keras.models.load_model(file, safe_mode=True), file, zipped=None)
+    for call in (
+        lambda: model.save(file, zipped=False),
+        lambda: model.load_weights(file, skip_mismatch=True),
+        lambda: keras.models.load_model(file, safe_mode=False),
+    ):
+        with pytest.raises(ValueError, match="not there yet"):
+            call()

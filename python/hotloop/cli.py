@@ -125,10 +125,12 @@ def _train_digits(options: argparse.Namespace) -> None:
 
 def _train_table(options: argparse.Namespace) -> None:
     from .table import TableModel, split_rows
+    from .table.spec import check_frame
 
     if options.target is None:
         raise ValueError("[train] expected --target COLUMN, the column to predict.")
     frame = _read_csv(options.table)
+    check_frame(frame, options.target)
     output = _output(options.output, Path(options.table).stem)
     learn, test = split_rows(len(frame), options.test_split, options.seed)
     print(f"Learning '{options.target}' from {len(learn)} rows; {len(test)} are kept for the test.")
@@ -204,6 +206,13 @@ def _read_csv(path: str) -> pd.DataFrame:
 def _predict(options: argparse.Namespace) -> None:
     from .saving import inspect
 
+    if options.output is not None:
+        for what, path in (("the table", options.table), ("the model", options.model)):
+            if os.path.exists(options.output) and os.path.exists(path) and os.path.samefile(options.output, path):
+                raise ValueError(
+                    f"[predict] expected another file than {what} for the output, received '{options.output}'. "
+                    "Write -o OUT.csv with a new name."
+                )
     frame = _read_csv(options.table)
     import pandas  # after the check that says how to install it
 

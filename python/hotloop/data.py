@@ -276,6 +276,17 @@ def warn_exhausted(wanted: int, found: int) -> None:
     )
 
 
+def warn_ended(epoch: int, epochs: int) -> None:
+    """A source that cannot start again ended with an epoch (from 0), before the last one."""
+    warnings.warn(
+        f"[fit] expected data for {epochs} epochs, received a generator that ended after {epoch}; training stops "
+        "here. Pass a PyDataset or a list of batches, which can start again, or let the generator go on and set "
+        "steps_per_epoch.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
 def _call_if_there(source: Any, method: str) -> None:
     function = getattr(source, method, None)
     if callable(function):

@@ -10,7 +10,7 @@ import numpy as np
 from .callbacks import CallbackList
 from .columns import rows_in
 from .compiled import Resolved
-from .data import ArraySource, StreamSource, batch_size_of, is_stream, positive, split, unpack, warn_exhausted
+from .data import ArraySource, StreamSource, batch_size_of, is_stream, positive, split, unpack, warn_ended
 from .passes import Pass, warn_not_finite
 from .program import Columns, Program
 from .progress import resolve_verbose
@@ -50,8 +50,9 @@ def fit_data(
     if validation_steps is not None:
         validation_steps = positive(validation_steps, "fit", "validation_steps")
     validates = _validates(validation_freq)
-    if np.ndim(shuffle) > 0 or shuffle not in (True, False, "batch"):
-        received = f"{type(shuffle).__name__} of shape {np.shape(shuffle)}" if np.ndim(shuffle) else repr(shuffle)
+    plain = shuffle is None or isinstance(shuffle, (str, int, float, np.generic))
+    if not plain or shuffle not in (True, False, "batch"):
+        received = repr(shuffle) if plain else type(shuffle).__name__
         raise ValueError(
             f"[fit] expected shuffle to be True, False or 'batch', received {received}. "
             "For an order of one's own reorder the rows and pass shuffle=False."
@@ -121,7 +122,7 @@ class _Training:
         logs: dict[str, Any] = {}
         for epoch in range(initial_epoch, epochs):
             if not self.source.has_more():
-                warn_exhausted(self.steps or 1, 0)
+                warn_ended(epoch, epochs)
                 break
             self.callbacks.on_epoch_begin(epoch)
             logs = self._epoch()
@@ -163,7 +164,7 @@ class _Batches:
         self.end = getattr(callbacks, f"on_{mode}_batch_end")
         hooked = callbacks.overrides_batch_hooks if mode == "train" else callbacks.overrides_test_batch_hooks
         self.group = group if hooked else None
-        self.shows = verbose == 1
+        self.verbose = verbose
 
     def run(self, source: Source, limit: int | None, stopped: Callable[[], bool]) -> None:
         passing, before = self.passing, 0
@@ -174,8 +175,9 @@ class _Batches:
             while done < chunk.count:
                 left = chunk.count - done
                 done += passing.run(done, left) if self.group is None else self._hooked(before, done, left)
-                if self.shows:
-                    self.callbacks.show_progress(before + done - 1, passing.logs())
+                if self.verbose:  # without a bar the number of batches is all that is kept
+                    logs = passing.logs() if self.verbose == 1 else None
+                    self.callbacks.show_progress(before + done - 1, logs)
                 if stopped():
                     return
             before += chunk.count

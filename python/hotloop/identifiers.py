@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -36,6 +36,55 @@ def unknown_argument(where: str, name: str, known: Iterable[str]) -> str:
     return f"[{where}] expected arguments among {', '.join(known)}, received '{name}'.{suggestion(name, known)}"
 
 
+def take_not_yet(where: str, given: dict[str, Any], not_yet: Mapping[str, Any]) -> None:
+    """Take out arguments of Keras that mean nothing here yet, as long as they have Keras's default.
+
+    Parameters
+    ----------
+    where : str
+        Who was given them.
+    given : dict
+        Keyword arguments; those in `not_yet` are removed.
+    not_yet : mapping
+        Names to Keras's defaults.
+
+    Raises
+    ------
+    ValueError
+        For another value than the default.
+
+    Examples
+    --------
+    >>> arguments = {"lora_rank": None, "units": 3}
+    >>> take_not_yet("Dense", arguments, {"lora_rank": None}); arguments
+    {'units': 3}
+    """
+    for name in [name for name in given if name in not_yet]:
+        value, default = given.pop(name), not_yet[name]
+        if value is not default and not (isinstance(value, (bool, int, float, str)) and value == default):
+            raise ValueError(
+                f"[{where}] expected {name}={default!r}, Keras's default, received {value!r}. "
+                "Other values are not there yet."
+            )
+
+
+class Initialised:
+    """A class whose objects say so when a subclass has not called its `__init__`."""
+
+    made_first = ""  # an attribute that every `__init__` of the base class makes
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:  # only asked for what is not there
+            if self.made_first in self.__dict__ or name.startswith("__"):
+                return object.__getattribute__(self, name)  # fails again, with its own message
+            raise AttributeError(
+                f"[{type(self).__name__}] expected `super().__init__()` first in its `__init__`, received none: "
+                f"'{name}' is not there. Call it before anything else.",
+                name=name,
+            )
+
+
 class Checked:
     """A class whose constructor answers an unknown keyword with a suggestion."""
 
@@ -43,7 +92,7 @@ class Checked:
         if kwargs:
             parameters = inspect.signature(cls.__init__).parameters
             if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-                known = [name for name in parameters if name != "self"]
+                known = list(parameters)[1:]
                 for name in kwargs:
                     if name not in known:
                         raise TypeError(unknown_argument(cls.__name__, name, known))
@@ -83,6 +132,8 @@ class Table(Generic[T]):
         Further names, of snake-case names.
     fold_case : bool
         Whether "Adam", "ADAM" and "adam" are one.
+    further : iterable of str
+        Names that the module understands besides, to be suggested.
     """
 
     def __init__(
@@ -92,9 +143,11 @@ class Table(Generic[T]):
         classes: Mapping[str, type[T]],
         aliases: Mapping[str, str] | None = None,
         fold_case: bool = False,
+        further: Iterable[str] = (),
     ) -> None:
         self.what, self.base, self.fold_case = what, base, fold_case
         self.names = [*classes, *(aliases or {})]
+        self._suggested = [*self.names, *further]
         self._classes = dict(classes)
         self._classes.update({alias: classes[name] for alias, name in (aliases or {}).items()})
         self._classes.update({cls.__name__: cls for cls in classes.values()})
@@ -105,7 +158,7 @@ class Table(Generic[T]):
         """The class called `name`; ValueError with a suggestion if there is none."""
         found = self._classes.get(name.lower() if self.fold_case else name)
         if found is None:
-            raise unknown_name(self.what, name, self.names)
+            raise unknown_name(self.what, name, self._suggested)
         return found
 
     def get(self, identifier: Any) -> T:

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 
 from . import rowwise
-from .identifiers import Configurable, Table, unknown_name
+from .identifiers import Configurable, Initialised, Table, unknown_name
 from .identifiers import serialize as serialize
+from .overrides import refuse_overrides
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight")
 _TRAINED = ("sum_over_batch_size", "sum")
 _CHOSEN_BY_SHAPE = ("crossentropy", "ce")
 
 
-class Loss(Configurable):
+class Loss(Initialised, Configurable):
     """Base class of losses.
 
     Parameters
@@ -35,6 +36,8 @@ class Loss(Configurable):
     """
 
     kind = ""
+    made_first = "dtype"
+    not_called = ("call", "__call__")
     class_numbers = False  # y_true holds class numbers, one axis less than y_pred
     whole_row = False  # the last axis of y_pred is one distribution, not values of their own
 
@@ -86,6 +89,7 @@ class Loss(Configurable):
         float or ndarray
             A NumPy scalar; an array of the values for reduction "none".
         """
+        refuse_overrides(self, "call")
         if np.ndim(y_pred) == 1 and not self.whole_row:
             y_pred = np.reshape(y_pred, (-1, 1))
         rows = rowwise.to_rows(self.name, y_true, y_pred, class_numbers=self.class_numbers, dtype=self.dtype)
@@ -316,6 +320,7 @@ _TABLE: Table[Loss] = Table(
         "mse": "mean_squared_error", "MSE": "mean_squared_error", "mae": "mean_absolute_error",
         "MAE": "mean_absolute_error", "bce": "binary_crossentropy", "BCE": "binary_crossentropy",
     },
+    further=_CHOSEN_BY_SHAPE,
 )  # fmt: skip
 find = _TABLE.find
 
@@ -359,6 +364,7 @@ def check(identifier: Any) -> None:
     if not (isinstance(identifier, str) and identifier in _CHOSEN_BY_SHAPE):
         loss = get(identifier)
         if loss is not None:
+            refuse_overrides(loss)
             loss.node_attrs()
 
 

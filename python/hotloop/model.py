@@ -6,8 +6,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from .identifiers import take_not_yet
 from .layers.layer import Layer
 from .locks import add_locks
+from .overrides import refuse_overrides
 from .tensor import KerasTensor
 from .trace import infer_outputs
 from .training import Training
@@ -45,6 +47,7 @@ class Model(Training, Layer):
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, name: str | None = None, dtype: str | None = None, trainable: bool = True) -> None:
+        refuse_overrides(self)
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         add_locks(self, "_lock")
         self._init_training()
@@ -160,8 +163,9 @@ class Model(Training, Layer):
 
     # Files and copies.
 
-    def save(self, filepath: Any, overwrite: bool = True) -> None:
-        """Write the model, its weights and its training state to a file."""
+    def save(self, filepath: Any, overwrite: bool = True, zipped: Any = None) -> None:
+        """Write the model, its weights and its training state to a file. `zipped` is None."""
+        take_not_yet("save", {"zipped": zipped}, {"zipped": None})
         from .saving import save_model
 
         save_model(self, filepath, overwrite=overwrite)
@@ -172,8 +176,9 @@ class Model(Training, Layer):
 
         save_weights(self, filepath, overwrite=overwrite)
 
-    def load_weights(self, filepath: Any) -> None:
-        """Read the weights from a file that `save_weights` or `save` wrote."""
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+        """Read the weights from a file that `save_weights` or `save` wrote. `skip_mismatch` is False."""
+        take_not_yet("load_weights", {"skip_mismatch": skip_mismatch}, {"skip_mismatch": False})
         from .saving import load_weights
 
         load_weights(self, filepath)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .functional import Functional
+from .identifiers import take_not_yet
 from .model import Model
 from .sequential import Sequential
 
@@ -35,15 +36,17 @@ def clone_model(model: Model) -> Any:
     return clone
 
 
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True) -> Any:
-    """Read a model that `Model.save` wrote; see `saving.load_model`."""
+def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
+    """Read a model that `Model.save` wrote; see `saving.load_model`. Every file is read in Keras's safe mode."""
+    take_not_yet("load_model", {"safe_mode": safe_mode}, {"safe_mode": True})
     from .saving import load_model as load
 
     return load(filepath, custom_objects=custom_objects, compile=compile)
 
 
-def save_model(model: Model, filepath: Any, overwrite: bool = True) -> None:
-    """Write a model to a file; see `saving.save_model`."""
+def save_model(model: Model, filepath: Any, overwrite: bool = True, zipped: Any = None) -> None:
+    """Write a model to a file; see `saving.save_model`. `zipped` is None."""
+    take_not_yet("save_model", {"zipped": zipped}, {"zipped": None})
     from .saving import save_model as save
 
     save(model, filepath, overwrite=overwrite)

@@ -146,23 +146,23 @@ def flatten(x: Any) -> Any:
     return reshape(x, (-1, int(np.prod(np.shape(x)[1:] if not isinstance(x, Symbolic) else x.shape[1:], dtype=int))))
 
 
-def sum(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
-    """Sum over one axis other than the batch."""
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Sum over an axis or several; of an array over all of them unless told. A tensor of a model keeps its batch."""
     return _reduce("sum", x, axis, keepdims)
 
 
-def mean(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
-    """Mean over one axis other than the batch."""
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Mean, along axes as for `sum`."""
     return _reduce("mean", x, axis, keepdims)
 
 
-def max(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
-    """Largest element along one axis other than the batch."""
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Largest element, along axes as for `sum`."""
     return _reduce("max", x, axis, keepdims)
 
 
-def min(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
-    """Smallest element along one axis other than the batch."""
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Smallest element, along axes as for `sum`."""
     return _reduce("min", x, axis, keepdims)
 
 
@@ -189,8 +189,30 @@ def _affine(x: Any, scale: float, offset: float) -> Any:
     return apply("affine", [x], {"scale": scale, "offset": offset})
 
 
-def _reduce(kind: str, x: Any, axis: int, keepdims: bool) -> Any:
-    return apply("reduce", [x], {"kind": kind, "axis": axis, "keepdims": keepdims})
+def _reduce(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:
+    if isinstance(x, Symbolic):
+        for one in sorted(_axes(kind, x, axis), reverse=True):
+            x = apply("reduce", [x], {"kind": kind, "axis": one, "keepdims": keepdims})
+        return x
+    from .config import floatx
+
+    x = np.asarray(x)
+    if kind == "mean" or x.dtype.kind == "f":
+        x = x.astype(floatx(), copy=False)
+    return np.asarray(getattr(np, kind)(x, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims))
+
+
+def _axes(kind: str, x: Symbolic, axis: Any) -> set[int]:
+    """The axes as numbers from 1 on: rows of a batch are computed apart, so the batch stays."""
+    given = list(axis) if isinstance(axis, (tuple, list)) else [axis]
+    inside = [isinstance(a, (int, np.integer)) and -x.ndim <= a < x.ndim and a % x.ndim > 0 for a in given]
+    if not given or not all(inside):
+        raise ValueError(
+            f"[{kind}] expected axis to name axes of shape {x.shape} other than the batch, received {axis}"
+            f"{', which takes the batch too' if axis is None else ''}. Write ops.{kind}(x, axis=-1): in a model the "
+            "rows of a batch do not see each other."
+        )
+    return {int(a) % x.ndim for a in given}
 
 
 def _record(call: OpCall, inputs: tuple) -> KerasTensor:

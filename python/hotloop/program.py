@@ -128,7 +128,11 @@ def _target_hint(feed: Feed, array: np.ndarray) -> str:
     if feed.limit is not None:
         return " This loss or metric takes class numbers; for one-hot targets take its categorical variant."
     if array.ndim == 1 and len(feed.shape) == 1:
-        return " For class numbers take loss='sparse_categorical_crossentropy', or one-hot encode y (to_categorical)."
+        classes = (
+            " For class numbers take loss='sparse_categorical_crossentropy', or one-hot encode y (to_categorical)."
+        )
+        one = " y has one number a sample: give the last layer one unit, or y a column for each unit."
+        return one + classes if array.dtype.kind in "iu" else one
     return " Give the last layer as many units as y has columns."
 
 

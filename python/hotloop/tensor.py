@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 from weakref import ref
 
@@ -12,8 +14,26 @@ from .tree import flatten, map_structure, pack_like
 Shape = tuple[Any, ...]  # of ints; axis 0, the batch, is None
 
 
+# What NumPy asks a tensor to do when an array stands on the left of the operator.
+_OPERATORS = {
+    "add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "less": "__gt__", "greater": "__lt__",
+    "less_equal": "__ge__", "greater_equal": "__le__",
+}  # fmt: skip
+
+
 class TraceError(TypeError):
     """A symbolic value was used where Python needs a number."""
+
+
+def _place() -> str:
+    """Where the user's code is, the innermost that is not this package's."""
+    package = __name__.partition(".")[0]
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in (package, "numpy"):
+            return f" in {frame.f_code.co_filename}, line {frame.f_lineno}"
+        frame = frame.f_back
+    return ""
 
 
 class Symbolic:
@@ -22,7 +42,6 @@ class Symbolic:
     shape: Shape
     dtype: str
     __array_priority__ = 1000
-    __array_ufunc__ = None  # `array + tensor` must come here, not loop over the array's elements
 
     @property
     def ndim(self) -> int:
@@ -67,10 +86,11 @@ class Symbolic:
 
         return ops.matmul(self, other)
 
-    def _refuse(self, what: str) -> Any:
+    def _refuse(self, what: str, hint: str = "") -> Any:
         raise TraceError(
             f"[trace] expected an operation of hotloop.ops on a symbolic tensor of shape {self.shape}, received "
-            f"{what}, which needs its values. They are only known when the model runs; `training` is a Python bool."
+            f"{what}{_place()}, which needs its values. They are only known when the model runs; `training` is a "
+            f"Python bool.{hint}"
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -106,7 +126,17 @@ class Symbolic:
         return self._refuse("len()")
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._refuse("a NumPy function")
+        return self._refuse("a NumPy function", " hotloop.ops has its own functions.")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """`array + tensor` is left to the tensor; any other function of NumPy is refused."""
+        from . import ops
+
+        name = ufunc.__name__
+        if method == "__call__" and name in _OPERATORS and not isinstance(inputs[0], Symbolic):
+            return getattr(inputs[1], _OPERATORS[name])(inputs[0])
+        hint = f" Write hotloop.ops.{name}(x)." if name in ops.__all__ else " Take one of hotloop.ops."
+        return self._refuse(f"numpy.{name}", hint)
 
 
 class KerasTensor(Symbolic):

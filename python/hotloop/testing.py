@@ -100,7 +100,7 @@ class OpRunner:
         graph = _core.Graph(dtype)
         values = [graph.input(x.shape[1:], self._input_dtype(x), f"x{k}") for k, x in enumerate(arrays)]
         values += [graph.variable(i, np.shape(v), self.trainable[i], f"v{i}") for i, v in enumerate(variables)]
-        node = graph.add(op, values, dict(attrs or {}), "harness")
+        node = graph.add(op, values, dict(attrs or {}), "arrays")
         self.has_output = node >= 0
         self.output_shape = tuple(graph.shape(node)[1:]) if self.has_output else ()
         self.output_dtype = graph.dtype(node) if self.has_output else dtype

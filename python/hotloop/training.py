@@ -15,6 +15,7 @@ from .config import next_seed
 from .data import is_stream, positive
 from .fitting import evaluate_data, fit_data
 from .identifiers import unknown_argument
+from .overrides import refuse_overrides
 from .predicting import predict_columns, predict_stream
 from .runtime import Runtime
 from .tree import pack_like
@@ -36,6 +37,11 @@ def _suggests(method: Callable[..., Any]) -> Any:
 
 class Training(Runtime):
     """What a model adds to a layer. Its methods are Keras's, with Keras's arguments and defaults."""
+
+    not_called: tuple[str, ...] = (
+        "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "metrics", "reset_metrics",
+        "make_train_function", "make_test_function", "make_predict_function",
+    )  # fmt: skip
 
     # Compiling.
 
@@ -74,6 +80,8 @@ class Training(Runtime):
         """
         steps = positive(steps_per_execution, "compile", "steps_per_execution")
         rule = None if optimizer is None else optimizers.get(optimizer)
+        for part in (*self._all_layers(), *([] if rule is None else [rule])):
+            refuse_overrides(part)
         compiled = Compiled(rule, loss, loss_weights, metrics, weighted_metrics)
         if self._outputs is not None:
             compiled.check_outputs(self.output_names)

@@ -228,6 +228,22 @@ def test_mistakes_are_told_in_one_line(houses, folder, capsys, arguments, messag
     assert "Traceback" not in streams.err
 
 
+def test_a_misspelt_target_is_found_out_after_the_learning_began(houses, capsys):
+    assert main(["train", "houses.csv", "--target", "prise"]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert "Did you mean 'price'" in streams.err
+
+
+def test_predictions_replace_the_table_or_the_model_they_are_made_from(houses, folder, capsys):
+    assert main(["train", "houses.csv", "--target", "price", "--epochs", "1"]) == 0
+    for name, what in (("houses.csv", "the table"), ("./houses.csv", "the table"), ("houses.safetensors", "the model")):
+        before = (folder / name).read_bytes()
+        assert main(["predict", "houses.safetensors", "houses.csv", "-o", name]) == 1
+        assert f"expected another file than {what}" in capsys.readouterr().err
+        assert (folder / name).read_bytes() == before
+
+
 def test_a_table_that_lacks_a_column_is_refused_at_prediction(houses, capsys):
     assert main(["train", "houses.csv", "--target", "price", "--epochs", "1"]) == 0
     houses.drop(columns="area").to_csv("new.csv", index=False)

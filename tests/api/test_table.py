@@ -157,6 +157,44 @@ def test_class_labels_come_back_in_natural_order():
     assert target.decode(np.eye(3)[codes]).tolist() == table["y"].tolist()
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([2, -1, 30], "int64"),
+        (np.array([0, 1, 2], np.uint8), "uint8"),
+        ([True, False, True], "bool"),
+        ([1.0, 2.0, 4.0], "float64"),
+        (pd.array([1, 2, 3], "Int32"), "int32"),
+        (pd.Categorical([5, 6, 7]), "int64"),
+        (["10", "9", "8"], "object"),
+    ],
+)
+def test_predicted_labels_are_of_another_type_than_the_column(values, dtype):
+    table = pd.DataFrame({"x": np.arange(30) * 1.0, "y": list(values) * 10})
+    table["y"] = pd.Series(values).take(np.tile(np.arange(3), 10)).reset_index(drop=True)
+    spec = TableSpec.from_dict(json.loads(json.dumps(TableSpec.learn(table, "y").to_dict())))
+    found = spec.target.decode(np.eye(spec.target.outputs)[spec.encode_target(table)])
+    assert found.dtype == np.dtype(dtype)
+    assert found.tolist() == table["y"].tolist()
+
+
+def test_a_file_from_before_labels_had_a_dtype_cannot_be_read():
+    table = pd.DataFrame({"x": np.arange(30) * 1.0, "y": [3, 4, 5] * 10})
+    description = TableSpec.learn(table, "y").to_dict()
+    del description["target"]["dtype"]
+    assert TableSpec.from_dict(description).target.decode(np.eye(3)).tolist() == ["3", "4", "5"]
+
+
+@pytest.mark.parametrize(("dtype", "classes"), [("int64", ["1", "red"]), ("int8", ["1", "300"]), ("bool", ["1", "0"]),
+                                                ("V8", ["1", "2"]), ("float64", ["a", "b"])])  # fmt: skip
+def test_a_file_with_labels_of_no_such_dtype_is_refused_only_at_prediction(dtype, classes):
+    table = pd.DataFrame({"x": np.arange(30) * 1.0, "y": [3, 4, 5] * 10})
+    description = TableSpec.learn(table, "y").to_dict()
+    description["target"].update(dtype=dtype, classes=classes)
+    with pytest.raises(ValueError, match="dtype"):
+        TableSpec.from_dict(description)
+
+
 def test_number_targets_are_standardised_and_predictions_stay_in_range(frame):
     spec = TableSpec.learn(frame, "price")
     y = spec.encode_target(frame)

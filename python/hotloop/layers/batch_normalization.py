@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import numbers
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from .. import initializers, ops
 from ..variable import Variable
@@ -36,6 +36,11 @@ class BatchNormalization(Layer):
     Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """
 
+    not_yet: Mapping[str, Any] = {
+        "beta_regularizer": None, "gamma_regularizer": None, "beta_constraint": None, "gamma_constraint": None,
+        "synchronized": False, "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99,
+    }  # fmt: skip
+
     def __init__(
         self,
         axis: int = -1,
@@ -50,9 +55,9 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(axis, int):
+        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
             raise TypeError(f"[BatchNormalization '{self.name}'] expected axis to be an int, received {axis!r}.")
-        self.axis = axis
+        self.axis = int(axis)
         self.momentum = _checked(self, "momentum", momentum, 1.0)
         self.epsilon = _checked(self, "epsilon", epsilon, math.inf)
         self.center, self.scale = bool(center), bool(scale)
@@ -108,9 +113,10 @@ class BatchNormalization(Layer):
 
 
 def _checked(layer: Layer, what: str, value: Any, most: float) -> float:
-    if not isinstance(value, (int, float, np.floating)) or not 0 <= value <= most or math.isinf(value):
+    number = float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else math.nan
+    if not 0 <= number <= most or math.isinf(number):
         limit = "of at least 0" if math.isinf(most) else f"from 0 to {most:g}"
         raise ValueError(
             f"[BatchNormalization '{layer.name}'] expected {what} to be a finite number {limit}, received {value!r}."
         )
-    return float(value)
+    return number

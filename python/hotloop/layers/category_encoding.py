@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .. import ops
@@ -28,6 +29,8 @@ class CategoryEncoding(Layer):
     array([[0., 0., 1., 0.],
            [1., 0., 0., 0.]], dtype=float32)
     """
+
+    not_yet: Mapping[str, Any] = {"sparse": False}
 
     def __init__(self, num_tokens: int | None = None, output_mode: str = "multi_hot", **kwargs: Any) -> None:
         super().__init__(**kwargs)

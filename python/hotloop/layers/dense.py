@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .. import activations, initializers, ops
@@ -35,6 +36,11 @@ class Dense(Layer):
     >>> Dense(2, kernel_initializer="ones")(np.array([[1.0, 2.0]]))
     array([[3., 3.]], dtype=float32)
     """
+
+    not_yet: Mapping[str, Any] = {
+        "kernel_regularizer": None, "bias_regularizer": None, "kernel_constraint": None, "bias_constraint": None,
+        "lora_rank": None, "lora_alpha": None, "quantization_config": None,
+    }  # fmt: skip
 
     def __init__(
         self,

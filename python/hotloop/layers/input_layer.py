@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..config import floatx
+from ..identifiers import take_not_yet
 from ..naming import auto_name
 from ..tensor import KerasTensor, Node
 from .layer import Layer
 from .sizes import checked_shape
 
+_NOT_YET = {"sparse": None, "ragged": None, "tensor": None, "optional": False}
 _DTYPES = ("float32", "float64", "int32", "string")
 
 
@@ -29,6 +31,8 @@ class InputLayer(Layer):
     batch_shape : tuple, optional
         `(batch_size, *shape)` instead of `shape`.
     name : str, optional
+    sparse, ragged, input_tensor, optional
+        Keras's defaults only.
     """
 
     def __init__(
@@ -36,10 +40,16 @@ class InputLayer(Layer):
         shape: Any = None,
         batch_size: int | None = None,
         dtype: str | None = None,
+        sparse: Any = None,
+        ragged: Any = None,
         batch_shape: Any = None,
+        input_tensor: Any = None,
+        optional: bool = False,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name or auto_name("input_layer"))
+        given = {"sparse": sparse, "ragged": ragged, "tensor": input_tensor, "optional": optional}
+        take_not_yet("Input", given, _NOT_YET)
         if (shape is None) == (batch_shape is None):
             raise ValueError(f"[Input] expected either shape or batch_shape, received {shape} and {batch_shape}.")
         if batch_shape is not None:
@@ -66,8 +76,12 @@ def Input(  # noqa: N802
     shape: Any = None,
     batch_size: int | None = None,
     dtype: str | None = None,
+    sparse: Any = None,
+    ragged: Any = None,
     batch_shape: Any = None,
     name: str | None = None,
+    tensor: Any = None,
+    optional: bool = False,
 ) -> KerasTensor:
     """A symbolic tensor that stands for a model's input.
 
@@ -82,13 +96,15 @@ def Input(  # noqa: N802
         `(batch_size, *shape)` instead of `shape`.
     name : str, optional
         The key of this input in a dict of arrays.
+    sparse, ragged, tensor, optional
+        Keras's defaults only.
 
     Examples
     --------
     >>> Input((784,)).shape
     (None, 784)
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape, name).output
+    return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).output
 
 
 def _checked_dtype(dtype: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import initializers
 from ..config import floatx
-from ..identifiers import suggestion
+from ..identifiers import Initialised, suggestion, take_not_yet, unknown_argument
 from ..naming import auto_name, check_name, to_snake_case
 from ..slab import at_rest
 from ..tensor import KerasTensor, Node, Operation, TraceError
@@ -20,8 +20,12 @@ from ..trace import Traced, infer_outputs, trace_of
 from ..tree import flatten, map_structure
 from ..variable import Variable, note_freeze, note_structure
 
+_WEIGHT_NOT_YET = {
+    "regularizer": None, "constraint": None, "autocast": True, "aggregation": "none", "overwrite_with_gradient": False
+}  # fmt: skip
 
-class Layer(Operation):
+
+class Layer(Initialised, Operation):
     """Base class of layers.
 
     A custom layer makes its weights in `build` (or in `__init__`), and computes in `call` with functions of
@@ -49,6 +53,9 @@ class Layer(Operation):
     array([[3.]], dtype=float32)
     """
 
+    made_first = "nodes"
+    not_called: tuple[str, ...] = ("__call__", "losses", "trainable_weights", "trainable_variables")
+    not_yet: Mapping[str, Any] = {"activity_regularizer": None, "autocast": True}  # arguments of Keras
     nodes: list[Node] = None  # type: ignore[assignment]  # replaced by __init__
     _arguments: tuple[tuple, dict[str, Any]]  # the constructor's, where the default `get_config` needs them
 
@@ -72,6 +79,8 @@ class Layer(Operation):
         self._engine: Any = None
         self.built = False
         self.nodes = []
+        for cls in type(self).__mro__:
+            take_not_yet(f"{type(self).__name__} '{self.name}'", legacy, vars(cls).get("not_yet", {}))
         self._input_shape_argument = _legacy_input_shape(type(self), legacy)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -120,6 +129,7 @@ class Layer(Operation):
         dtype: str | None = None,
         trainable: bool = True,
         name: str | None = None,
+        **not_yet: Any,
     ) -> Variable:
         """Make a weight of this layer.
 
@@ -137,6 +147,10 @@ class Layer(Operation):
             raise ValueError(
                 f"[add_weight] expected a shape first, received {shape!r}. Write add_weight(shape=..., name={shape!r})."
             )
+        take_not_yet(f"add_weight of '{self.name}'", not_yet, _WEIGHT_NOT_YET)
+        for unknown in not_yet:
+            known = list(inspect.signature(self.add_weight).parameters)[:-1]
+            raise TypeError(unknown_argument("add_weight", unknown, known))
         initial = initializers.get("glorot_uniform" if initializer is None else initializer)
         variable = Variable(
             initial, tuple(int(n) for n in shape or ()), dtype or self.dtype, trainable and self._trainable, name
@@ -363,9 +377,11 @@ def _takes_training(call: Callable[..., Any], given: int) -> bool:
 
 def _plain_arguments(layer: Layer) -> dict[str, Any]:
     args, kwargs = layer._arguments
-    bound = inspect.signature(type(layer).__init__).bind(layer, *args, **kwargs)
-    given = {k: v for k, v in bound.arguments.items() if k not in ("self", "kwargs", "legacy")}
-    given.update(bound.arguments.get("kwargs", {}))
+    signature = inspect.signature(type(layer).__init__)
+    bound = list(signature.bind(layer, *args, **kwargs).arguments.items())[1:]
+    given: dict[str, Any] = {}
+    for name, value in bound:
+        given.update(value if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD else {name: value})
     for name, value in given.items():
         if not all(leaf is None or isinstance(leaf, (str, int, float)) for leaf in flatten(value)):
             raise NotImplementedError(

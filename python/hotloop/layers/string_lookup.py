@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,10 @@ class StringLookup(Layer):
     array([[2],
            [0]], dtype=int32)
     """
+
+    not_yet: Mapping[str, Any] = {
+        "idf_weights": None, "invert": False, "pad_to_max_tokens": False, "sparse": False, "encoding": "utf-8"
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from ..losses import (
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from ..overrides import refuse_overrides
 from .accuracy import (
     BinaryAccuracy,
     CategoricalAccuracy,
@@ -60,6 +61,7 @@ _TABLE: Table[Metric] = Table(
         "MAE": "mean_absolute_error", "rmse": "root_mean_squared_error", "RMSE": "root_mean_squared_error",
         "bce": "binary_crossentropy", "BCE": "binary_crossentropy",
     },
+    further=_CHOSEN_BY_SHAPE,
 )  # fmt: skip
 find = _TABLE.find
 
@@ -118,6 +120,7 @@ def check(identifier: Any) -> None:
     if not _depends_on_shape(identifier):
         metric = get(identifier)
         if metric is not None:
+            refuse_overrides(metric)
             metric.node_attrs()
 
 

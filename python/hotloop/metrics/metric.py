@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import rowwise
-from ..identifiers import Configurable
+from ..identifiers import Configurable, Initialised
 
 
-class Metric(Configurable):
+class Metric(Initialised, Configurable):
     """Base class: a total and a count, whose quotient is the result.
 
     Parameters
@@ -27,6 +27,8 @@ class Metric(Configurable):
     """
 
     kind = ""
+    made_first = "dtype"
+    not_called = ("update_state", "result", "reset_state", "__call__")  # in a model
     direction: str | None = "down"
     class_numbers = False
     whole_row = False

@@ -52,7 +52,7 @@ class Adam(Optimizer):
         self.beta_2 = self._number("beta_2", beta_2, 0, 1, below=True)
         self.epsilon = self._number("epsilon", default_epsilon() if epsilon is None else epsilon, 0, float("inf"))
         if amsgrad:
-            raise ValueError("[Adam] expected amsgrad=False, received True. This version has no kernel for it.")
+            raise ValueError("[Adam] expected amsgrad=False, received True. Other values are not there yet.")
 
     def spec(self) -> dict[str, Any]:
         return {"kind": "adam", "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from ..identifiers import unknown_argument
+from ..identifiers import Initialised, take_not_yet, unknown_argument
 from ..naming import check_name
 from . import schedules
 from .schedules import LearningRateSchedule
 
-# Arguments of Keras that no kernel serves yet, with the value that asks for nothing.
-_NEUTRAL = {
+# Arguments of Keras that no kernel serves yet, with its defaults.
+_NOT_YET = {
     "weight_decay": None, "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
     "ema_momentum": 0.99, "ema_overwrite_frequency": None, "loss_scale_factor": None,
     "gradient_accumulation_steps": None,
 }  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(Initialised):
     """Base class of optimizers.
 
     Parameters
@@ -45,6 +45,9 @@ class Optimizer:
     slot_names : tuple of str
         What the engine keeps for every weight.
     """
+
+    made_first = "_iterations"
+    not_called = ("update_step", "apply", "apply_gradients", "build", "finalize_variable_values", "learning_rate")
 
     def __init__(
         self, learning_rate: Any, name: str | None, arguments: tuple[str, ...], kwargs: dict[str, Any]
@@ -210,15 +213,10 @@ class Optimizer:
             )
         return number
 
-    def _refuse(self, kwargs: Mapping[str, Any], arguments: tuple[str, ...]) -> None:
-        for name, value in kwargs.items():
-            if name not in _NEUTRAL:
-                raise ValueError(unknown_argument(self._where, name, ["learning_rate", *arguments, "name"]))
-            if value != _NEUTRAL[name]:
-                raise ValueError(
-                    f"[{self._where}] expected {name}={_NEUTRAL[name]}, received {value!r}. "
-                    "This version has no kernel for it."
-                )
+    def _refuse(self, kwargs: dict[str, Any], arguments: tuple[str, ...]) -> None:
+        take_not_yet(self._where, kwargs, _NOT_YET)
+        for name in kwargs:
+            raise ValueError(unknown_argument(self._where, name, ["learning_rate", *arguments, "name"]))
 
     def __repr__(self) -> str:
         return f"<{self._where} learning_rate={self._learning_rate!r}, iterations={self.iterations}>"

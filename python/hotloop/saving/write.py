@@ -27,6 +27,10 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
             f"[save '{target}'] expected a file name that ends in {SUFFIX}, received '{target.name}'. "
             f"Use '{target.with_suffix(SUFFIX).name}'."
         )
+    if not target.resolve().parent.is_dir():
+        raise FileNotFoundError(
+            f"[save '{target}'] expected the folder '{target.parent}' to exist, received none. Make it first."
+        )
     if not overwrite and target.exists():
         raise FileExistsError(f"[save '{target}'] expected no such file, because overwrite is False.")
     return target

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .columns import labels_of, numbers_of
+from .columns import numbers_of
 from .spec import TableSpec
 from .target import ClassTarget
 
@@ -177,7 +177,7 @@ class TableModel:
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        """(n,) labels (text) or numbers (float64) for raw rows.
+        """(n,) labels, in the dtype of the target's column, or numbers (float64) for raw rows.
 
         Raises
         ------
@@ -188,10 +188,10 @@ class TableModel:
 
     def evaluate(self, frame: pd.DataFrame) -> dict[str, float]:
         """Scores on rows whose target is known: ``accuracy``, or ``rmse``, ``mae`` and ``r2`` in the target's unit."""
-        predicted, truth = self.predict(frame), self.spec.target_of(frame)
+        outputs, truth = self._outputs(frame), self.spec.target_of(frame)
         if isinstance(self.spec.target, ClassTarget):
-            return {"accuracy": float(np.mean(predicted == labels_of(truth)))}
-        expected = numbers_of(truth, "target")
+            return {"accuracy": float(np.mean(np.argmax(outputs, axis=1) == self.spec.target.places(truth)))}
+        expected, predicted = numbers_of(truth, "target"), self.spec.target.decode(outputs)
         error = predicted - expected
         spread = float(np.mean((expected - expected.mean()) ** 2))
         return {

@@ -85,7 +85,7 @@ class TableSpec:
         """
         if task not in TASKS:
             raise ValueError(f"[table] expected task to be one of {', '.join(TASKS)}, received {task!r}.")
-        _check_frame(frame, target)
+        check_frame(frame, target)
         series = frame[target]
         kind = task_of(series) if task == "auto" else task
         learnt = (ClassTarget if kind == "classification" else NumberTarget).learn(series)
@@ -175,7 +175,8 @@ class TableSpec:
         return cls(columns, target)
 
 
-def _check_frame(frame: pd.DataFrame, target: str) -> None:
+def check_frame(frame: pd.DataFrame, target: str) -> None:
+    """Refuse a table without rows, with column names that repeat, or without the target."""
     names = [str(name) for name in frame.columns]
     if names != list(frame.columns) or len(set(names)) != len(names):
         raise ValueError(f"[table] expected column names that are texts and differ, received {', '.join(names)}.")
@@ -218,6 +219,8 @@ def _build(description: Any, kinds: tuple[str, ...]) -> Any:
     cls = _KINDS[kind]
     wanted = {field.name: str(field.type) for field in fields(cls)}
     given = {key: value for key, value in description.items() if key != "kind"}
+    if kind == "classification":
+        given = {"dtype": "object", **given}  # files from before labels had one
     if set(given) != set(wanted):
         raise ValueError(f"[table] expected the keys {', '.join(wanted)}, received {', '.join(given)}.")
     for key, type_name in wanted.items():

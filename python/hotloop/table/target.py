@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FEW = 20  # different whole numbers up to which a target is taken for classes
+_DTYPES = ("object", "bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+           "float32", "float64")  # fmt: skip
 TASKS = ("auto", "classification", "regression")
 
 
@@ -46,10 +48,19 @@ class ClassTarget:
     name : str
     classes : tuple of str
         Labels, in the order of the network's outputs.
+    dtype : str
+        Of the column, and of the labels that `decode` gives: "int64", "bool", ...; "object" for texts.
     """
 
     name: str
     classes: tuple[str, ...]
+    dtype: str = "object"
+
+    def __post_init__(self) -> None:
+        if self.dtype not in _DTYPES:
+            known = ", ".join(_DTYPES)
+            raise ValueError(f"[target '{self.name}'] expected a dtype among {known}, received {self.dtype!r:.40}.")
+        self._labels()
 
     @classmethod
     def learn(cls, series: pd.Series) -> ClassTarget:
@@ -64,7 +75,7 @@ class ClassTarget:
         classes = sorted(set(labels_of(series)), key=_natural)
         if len(classes) < 2:
             raise ValueError(f"[target '{series.name}'] expected at least two classes, received {classes}.")
-        return cls(str(series.name), tuple(classes))
+        return cls(str(series.name), tuple(classes), _dtype_of(series))
 
     @property
     def outputs(self) -> int:
@@ -79,8 +90,7 @@ class ClassTarget:
         ValueError
             If a label was not among the training rows.
         """
-        places = {label: place for place, label in enumerate(self.classes)}
-        codes = np.array([places.get(label, -1) for label in labels_of(series)], np.int32)
+        codes = self.places(series)
         if (codes < 0).any():
             row = int(np.argmax(codes < 0))
             raise ValueError(
@@ -89,9 +99,37 @@ class ClassTarget:
             )
         return codes
 
+    def places(self, series: pd.Series) -> np.ndarray:
+        """(n,) int32 places of the labels; -1 for one that was not learnt."""
+        places = {label: place for place, label in enumerate(self.classes)}
+        return np.array([places.get(label, -1) for label in labels_of(series)], np.int32)
+
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """(n,) labels for (n, classes) probabilities."""
-        return np.array(self.classes, dtype=object)[np.argmax(outputs, axis=1)]
+        """(n,) labels for (n, classes) probabilities, in the target's own dtype."""
+        return self._labels()[np.argmax(outputs, axis=1)]
+
+    def _labels(self) -> np.ndarray:
+        try:
+            return np.array([_value(label, self.dtype) for label in self.classes], dtype=self.dtype)
+        except (ValueError, OverflowError):
+            raise ValueError(
+                f"[target '{self.name}'] expected classes of dtype {self.dtype}, received others."
+            ) from None
+
+
+def _value(label: str, dtype: str) -> Any:
+    if dtype == "object":
+        return label
+    if dtype == "bool":
+        return bool(("False", "True").index(label))
+    return float(label) if dtype.startswith("float") else int(label)
+
+
+def _dtype_of(series: pd.Series) -> str:
+    """NumPy's name for the column's dtype, where its values are numbers or truth values."""
+    dtype = getattr(series.dtype, "categories", series).dtype
+    name = str(getattr(dtype, "numpy_dtype", dtype))
+    return name if name in _DTYPES else "object"
 
 
 def _natural(label: str) -> tuple[int, float, str]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import activations
 from .tensor import KerasTensor, Node, OpCall, Shape, Symbolic, TraceError
-from .trace import Traced, TracedInput, TracedProduct, infer_outputs, trace_of
+from .trace import Traced, TracedInput, TracedProduct, infer_outputs, refuse_weights, trace_of
 from .variable import Variable
 
 __all__ = [
@@ -57,6 +57,7 @@ def apply(op: str, inputs: Sequence[Any], attrs: dict[str, Any] | None = None) -
     trace = trace_of(list(inputs))
     if trace is not None:
         return trace.add(op, list(inputs), attrs)
+    refuse_weights(op, inputs)
     return _on_arrays(op, [np.asarray(x) for x in inputs], attrs)
 
 
@@ -84,6 +85,7 @@ def multiply(x: Any, y: Any) -> Any:
     if _is_number(x):
         return _affine(y, float(x), 0.0)
     if not isinstance(x, Symbolic) and not isinstance(y, Symbolic):
+        refuse_weights("multiply", [x, y])
         return np.multiply(x, y)
     raise TraceError(f"[multiply] expected a tensor and a number, received {_describe(x)} and {_describe(y)}.")
 
@@ -93,6 +95,7 @@ def divide(x: Any, y: Any) -> Any:
     if _is_number(y):
         return _affine(x, 1.0 / float(y), 0.0)
     if not isinstance(x, Symbolic) and not isinstance(y, Symbolic):
+        refuse_weights("divide", [x, y])
         return np.divide(x, y)
     raise TraceError(f"[divide] expected a tensor and a number, received {_describe(x)} and {_describe(y)}.")
 
@@ -110,6 +113,7 @@ def matmul(x: Any, y: Any) -> Any:
         return apply("matmul", [x, y])
     if isinstance(x, Symbolic) or isinstance(y, Symbolic):
         raise TraceError(f"[matmul] expected a tensor and a variable, received {_describe(x)} and {_describe(y)}.")
+    refuse_weights("matmul", [x, y])
     return np.matmul(np.asarray(x), np.asarray(y))
 
 
@@ -196,6 +200,7 @@ def _reduce(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:
         return x
     from .config import floatx
 
+    refuse_weights(kind, [x])
     x = np.asarray(x)
     if kind == "mean" or x.dtype.kind == "f":
         x = x.astype(floatx(), copy=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .layers.string_lookup import StringLookup
 
 _RANDOM_OPS = ("dropout", "random")
+_tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 
 
 @dataclass(eq=False)
@@ -152,9 +154,11 @@ class Trace:
         outer = self.training
         self._layers.append(name)
         self.training = outer if training is None else bool(training)
+        token = _tracing.set(True)
         try:
             yield
         finally:
+            _tracing.reset(token)
             self._layers.pop()
             self.training = outer
 
@@ -210,6 +214,16 @@ class Trace:
         if x.trace is not self:
             raise TraceError(f"[{op} '{self.layer_name}'] received a tensor of another call; it cannot be kept.")
         return x.value("int32" if op == "one_hot" else x.dtype if op == "reshape" else self.dtype)
+
+
+def refuse_weights(op: str, values: Iterable[Any]) -> None:
+    """Inside a layer's `call` the value of a weight would be a constant, which training never updates."""
+    for value in values:
+        if isinstance(value, Variable) and _tracing.get():
+            raise TraceError(
+                f"[{op}] expected a tensor of the model, received the weight '{value.path}', whose value is not known "
+                "while `call` describes the model. Combine it with a tensor first."
+            )
 
 
 def trace_of(structure: list[Any]) -> Trace | None:

@@ -56,3 +56,20 @@ def test_an_array_to_the_left_of_a_tensor_is_not_understood():
     np.testing.assert_allclose(model.predict(np.ones((1, 3)), verbose=0), [[0, 0, 0]])
     left = keras.Model(x, keras.layers.Flatten()(np.float32(2) - np.array(3.0) * x))
     np.testing.assert_allclose(left.predict(np.ones((1, 3)), verbose=0), [[-1, -1, -1]])
+
+
+@pytest.mark.parametrize(
+    "scalar",
+    [ops.mean, ops.sum, ops.relu, lambda w: ops.multiply(w, w), lambda w: ops.matmul(w, w), lambda w: ops.divide(w, w)],
+)
+def test_a_number_made_from_a_weight_is_never_trained(scalar):
+    class Scaled(keras.layers.Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight((2, 2), name="w")
+
+        def call(self, inputs):
+            return inputs * float(np.sum(scalar(self.w)))
+
+    with pytest.raises(keras.TraceError, match=r"received the weight 'scaled.*/w'"):
+        Scaled()(np.ones((1, 2)))
+    assert np.isfinite(scalar(keras.Variable(np.eye(2) + 1))).all()

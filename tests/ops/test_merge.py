@@ -39,9 +39,9 @@ def test_merges_have_the_same_bits_for_any_team_and_batch(dtype, rng):
 
 def test_shapes_that_do_not_fit_are_not_merged(rng):
     a, b = rng.standard_normal((3, 4)), rng.standard_normal((3, 5))
-    with pytest.raises(ValueError, match=r"\[add 'harness'\] expected"):
+    with pytest.raises(ValueError, match=r"\[add 'arrays'\] expected"):
         harness.run_op("add", [a, b])
-    with pytest.raises(ValueError, match=r"\[concatenate 'harness'\] expected"):
+    with pytest.raises(ValueError, match=r"\[concatenate 'arrays'\] expected"):
         harness.run_op("concatenate", [a.reshape(3, 2, 2), b], {"axis": 1})
-    with pytest.raises(ValueError, match=r"\[concatenate 'harness'\] expected"):
+    with pytest.raises(ValueError, match=r"\[concatenate 'arrays'\] expected"):
         harness.run_op("concatenate", [a, a], {"axis": 0})

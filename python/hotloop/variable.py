@@ -172,5 +172,8 @@ class Variable:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_home": None, "_value": self.numpy()}
 
+    def __getitem__(self, key: Any) -> Any:
+        return self.numpy()[key]
+
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, trainable={self.trainable}>"

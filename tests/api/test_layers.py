@@ -180,3 +180,10 @@ def test_layers_on_arrays_refuse_without_saying_what_they_want():
     ]:
         with pytest.raises((ValueError, TypeError), match=words):
             call()
+
+
+def test_the_statistics_of_a_normalization_can_be_looked_at_one_by_one():
+    layer = keras.layers.Normalization()
+    layer.adapt(np.arange(12, dtype=np.float32).reshape(4, 3))
+    np.testing.assert_allclose(layer.mean[:2], [4.5, 5.5])
+    assert float(layer.mean[-1]) == 6.5

@@ -9,11 +9,11 @@ and how many are above 1.15.
 
 from __future__ import annotations
 
+import argparse
 import itertools
 
 import numpy as np
 
-import hotloop as keras
 from hotloop import _core
 
 WIDTHS = (1, 7, 10, 17, 33, 130, 257)
@@ -22,7 +22,7 @@ TILE_ROWS = {"avx512": 14, "avx2": 6, "neon": 6, "generic": 5}
 LIMIT = 1.15
 
 
-def microseconds(width: int, batch: int, repeats: int = 500) -> float:
+def microseconds(width: int, batch: int, repeats: int) -> float:
     """Of one training step."""
     graph = _core.Graph("float32")
     sizes = [(64, width), (width, width), (width, 10)]
@@ -44,12 +44,15 @@ def microseconds(width: int, batch: int, repeats: int = 500) -> float:
 
 def main() -> None:
     """Run as a command."""
-    row = keras._core.row("float32")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.shapes", description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=500, help="runs of each plan (default 500)")
+    repeats = parser.parse_args().repeats
+    row = _core.row("float32")
     tile, slow = TILE_ROWS[row], 0
     print(f"row {row}, tiles of {tile} rows")
     for width, batch in itertools.product(WIDTHS, BATCHES):
         round_width, round_batch = -(-width // 8) * 8, -(-batch // tile) * tile
-        odd, rounded = microseconds(width, batch), microseconds(round_width, round_batch)
+        odd, rounded = microseconds(width, batch, repeats), microseconds(round_width, round_batch, repeats)
         slow += odd > LIMIT * rounded
         print(f"{width:4} x {batch:3}: {odd:8.2f} us; {round_width:4} x {round_batch:3}: {rounded:8.2f} us; "
               f"{odd / rounded:.2f}{'  <<<' if odd > LIMIT * rounded else ''}", flush=True)  # fmt: skip

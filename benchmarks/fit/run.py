@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.fit.workloads import Workload
 from benchmarks.roofline import Roofline
 
-SETTLE_SECONDS = 0.05  # the last peer's threads stop spinning meanwhile
+SETTLE_SECONDS = 0.25  # the last peer's threads stop spinning meanwhile
 
 
 class Process:

@@ -16,6 +16,7 @@ class TeamSize {
 
  private:
   static constexpr int kLevels = 12;  // 1, 2, 4, .. workers, and `most`
+  static constexpr double kFirstRetry = 0.05;
   struct Level {
     double seconds = 0;  // of a batch, lately; 0: never tried
     double time = -1;    // of the last try
@@ -24,6 +25,8 @@ class TeamSize {
 
   Level levels_[kLevels];
   int level_ = -1;
+  int warm_ = -1;               // the level that the last trial woke up: the next one counts
+  double retry_ = kFirstRetry;  // seconds between two trials of a size; longer each time one is lost
 };
 
 constexpr double kWorkerSeconds = 15e-6;  // work that pays for one more worker

@@ -77,10 +77,10 @@ HL_INLINE void prefetch_row(const T* p, int64_t n) {
 
 // Memory that is read later, brought nearer by tiles that have a load to spare: a cache line at every `pace` steps of k.
 struct Fetch {
-  const char* at;          // the next line; null before the first run
-  int64_t left = 1;        // lines of this run
+  const char* at;    // the next line; null before the first run
+  int64_t left = 1;  // lines of this run
   int64_t pace = 1, wait = 1;
-  int64_t rows = 0;        // runs to come: row *index of a data set, and so on
+  int64_t rows = 0;  // runs to come: row *index of a data set, and so on
   const int64_t* index = nullptr;
   const char* data = nullptr;
   int64_t row_bytes = 0, row_lines = 0;

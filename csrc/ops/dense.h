@@ -13,12 +13,12 @@
 
 namespace hl {
 
-// M = RunState::rows * rows_per_sample in all three.
+// M = RunState::rows * rows_per_sample in all of them.
 struct DenseForward {
   Tensor x;       // (M,K)
   const void* w;  // panels of (K,N), see ops/gemm.h
   const void* b;  // panels of (1,N), or null
-  Tensor y;       // (M,N); columns N .. ld are not written
+  Tensor y;       // (M,N); columns N .. ld are nobody's
   int64_t K, N;
   int64_t rows_per_sample;
   Activation activation;

@@ -1,24 +1,11 @@
-// Targets of a row, smoothed.
-template <class T>
-struct Targets {
-  const T* y;
-  Vec<T> scale, shift;
-
-  HL_INLINE Targets(const LossForward& a, const T* row) : y(row), scale(T(a.target_scale)), shift(T(a.target_shift)) {}
-  template <class Lanes>
-  HL_INLINE Vec<T> load(int64_t i, Lanes lanes) const {
-    return fma(load_lanes(y + i, lanes), scale, shift);
-  }
-};
-
 // One sample of an element-wise loss: its sum, and the gradient where `dp` is not null.
 template <class T, class Loss>
 HL_INLINE T element_row(const LossForward& a, const T* p, const T* y, T* dp, int64_t n, T scale) {
   using V = Vec<T>;
-  const Targets<T> targets(a, y);
+  const V smooth(T(a.target_scale)), shift(T(a.target_shift));
   V total(0);
   for_each_vector<T>(n, [&](int64_t i, auto lanes) {
-    const ValueSlope<V> one = Loss::of(load_lanes(p + i, lanes), targets.load(i, lanes));
+    const ValueSlope<V> one = Loss::of(load_lanes(p + i, lanes), fma(load_lanes(y + i, lanes), smooth, shift));
     total += fill_lanes(one.value, V(0), lanes);
     if (dp) store_lanes(dp + i, one.slope * V(scale), lanes);
   });

@@ -5,6 +5,7 @@
 #include "bindings/bind.h"
 #include "core/error.h"
 #include "core/team.h"
+#include "core/team_size.h"
 
 #ifndef HL_VERSION
 #error "the build defines HL_VERSION"
@@ -28,6 +29,21 @@ py::dict build_info() {
 }  // namespace
 
 void bind_info(py::module_& m) {
+  py::class_<TeamSize>(m, "TeamSize", "How many workers run a plan, by the times of its batches.")
+      .def(py::init<>())
+      .def(
+          "choose",
+          [](TeamSize& team, double work, int most, double time) {
+            const TeamSize::Choice choice = team.choose(work, most, time);
+            return std::make_pair(choice.workers, choice.trial);
+          },
+          py::arg("work"), py::arg("most"), py::arg("time"), "(workers, is this a trial?)")
+      .def(
+          "record",
+          [](TeamSize& team, int workers, bool trial, double seconds, double batches, double time) {
+            team.record({workers, trial}, seconds, batches, time);
+          },
+          py::arg("workers"), py::arg("trial"), py::arg("seconds"), py::arg("batches"), py::arg("time"));
   m.def("rows", &available_rows, "Rows of the kernel table that this machine can run, best last.");
   m.def(
       "row", [](const std::string& dtype) { return kernels(dtype_from(dtype)).row; }, py::arg("dtype") = "float32",

@@ -61,7 +61,7 @@ struct Cut {
   HL_INLINE Span block(int64_t b) const { return {b * length, b + 1 == blocks ? K : (b + 1) * length}; }
 };
 
-constexpr int64_t kBlockK = 768;    // rows of a strip of w: the level-1 cache, or near it
+constexpr int64_t kBlockK = 1024;   // rows of a strip of w: the level-1 cache, or near it
 constexpr int64_t kChains = 8;      // multiply-adds in flight
 constexpr int64_t kShortestK = 64;  // a shorter chain costs more to start than it hides
 

@@ -10,19 +10,24 @@
 namespace hl {
 namespace {
 
-// Sum of x - x: zero unless an element is NaN or infinite. Vectorises, so the check runs at memory speed.
+// The sum of x - x is zero unless an element is NaN or infinite. Four vectors a turn: the speed of the memory.
 template <class T>
 bool row_is_finite(const char* row, int64_t n) {
-  T lanes[16] = {};
-  T value;
+  using Vector __attribute__((vector_size(16))) = T;
+  using Unaligned __attribute__((vector_size(16), aligned(1), may_alias)) = T;
+  constexpr int64_t kLanes = 16 / sizeof(T), kTurn = 4 * kLanes;
+  Vector sums[4] = {};
   int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    T block[16];
-    std::memcpy(block, row + i * int64_t(sizeof(T)), sizeof block);
-    for (int j = 0; j < 16; ++j) lanes[j] += block[j] - block[j];
+  for (; i + kTurn <= n; i += kTurn) {
+    const auto* at = reinterpret_cast<const Unaligned*>(row + i * int64_t(sizeof(T)));
+    for (int j = 0; j < 4; ++j) {
+      const Vector x = at[j];
+      sums[j] += x - x;
+    }
   }
-  T total = 0;
-  for (T lane : lanes) total += lane;
+  const Vector sum = sums[0] + sums[1] + sums[2] + sums[3];
+  T total = 0, value;
+  for (int j = 0; j < kLanes; ++j) total += sum[j];
   for (; i < n; ++i) {
     std::memcpy(&value, row + i * int64_t(sizeof(T)), sizeof value);
     total += value - value;

@@ -175,7 +175,7 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
   Slice slice{&plan, &job, &barrier, start + seconds, {std::numeric_limits<int64_t>::max()}, 0};
   run_team(choice.workers, run_slice, &slice);
   const double end = now();
-  if (team.owns_lock()) plan.team_size().record(choice, (end - start) / double(slice.done), end);
+  if (team.owns_lock()) plan.team_size().record(choice, end - start, double(slice.done), end);
   return slice.done;
 }
 

@@ -41,7 +41,8 @@ def show(workload: Workload, result: dict[str, Any]) -> str:
         if ratio:
             line += f"   {ratio['median']:7.2f}x [{ratio['low']:.2f} .. {ratio['high']:.2f}]"
         if name == "hotloop":
-            line += f"   {100 * result['roofline_share']:.0f} % of the roofline"
+            share = {key: round(100 * value) for key, value in result["roofline_share"].items()}
+            line += f"   {share['median']} % of the roofline [{share['low']} .. {share['high']}]"
         lines.append(line + f"   loss {peer['loss']:.4f}")
     lines += [f"  {name:14} absent: {why}" for name, why in result["absent"].items()]
     return "\n".join(lines)
@@ -59,9 +60,6 @@ def main() -> None:
     output: dict[str, Any] = {"machine": machine.describe(), "roofline": asdict(peak), "workloads": {}}
     for workload in chosen:
         result = run.compare(workload, names, options.rounds, options.window)
-        if "hotloop" in result["peers"]:
-            ours = result["peers"]["hotloop"]["us"]["median"]
-            result["roofline_share"] = run.roofline_share(workload, peak, ours)
         output["workloads"][workload.name] = result
         print(show(workload, result), flush=True)
         if options.json:

@@ -10,10 +10,12 @@ import sys
 import time
 from typing import Any
 
+from benchmarks import roofline
 from benchmarks.fit.workloads import Workload
 from benchmarks.roofline import Roofline
 
 SETTLE_SECONDS = 0.25  # the last peer's threads stop spinning meanwhile
+ROOFLINE_SECONDS = 0.03  # for each of its numbers, in every round: the speed of a shared machine changes
 
 
 class Process:
@@ -74,9 +76,11 @@ def compare(workload: Workload, names: list[str], rounds: int, window: float) ->
     """Time every peer in turn, `rounds` times over, starting each round with another one.
 
     Returns a dict: for each peer the times of its steps in microseconds with median and quartiles, its loss after the
-    warm-up, and the ratio of its time to hotloop's, paired round by round.
+    warm-up, and the ratio of its time to hotloop's, paired round by round; and hotloop's share of the roofline, which
+    is measured anew in every round.
     """
     processes: list[Process] = []
+    peaks: list[Roofline] = []
     absent: dict[str, str] = {}
     try:
         for name in names:
@@ -89,12 +93,19 @@ def compare(workload: Workload, names: list[str], rounds: int, window: float) ->
                 process.close()
         for i in range(rounds):
             start = i % len(processes)
+            peaks.append(roofline.measure(seconds=ROOFLINE_SECONDS))
             for process in processes[start:] + processes[:start]:
                 process.measure()
     finally:
         for process in processes:
             process.close()
-    return {"absent": absent, "peers": _results(processes)}
+    result: dict[str, Any] = {"absent": absent, "peers": _results(processes)}
+    ours = next((p.microseconds for p in processes if p.peer == "hotloop"), [])
+    shares = [roofline_share(workload, peak, us) for peak, us in zip(peaks, ours, strict=False)]
+    if shares:
+        result["roofline_share"] = spread(shares)
+        result["peak_gflops"] = [peak.gflops for peak in peaks]
+    return result
 
 
 def _results(processes: list[Process]) -> dict[str, Any]:
@@ -107,13 +118,13 @@ def _results(processes: list[Process]) -> dict[str, Any]:
     return results
 
 
-def roofline_share(workload: Workload, roofline: Roofline, microseconds: float) -> float:
+def roofline_share(workload: Workload, peak: Roofline, microseconds: float) -> float:
     """Least time this machine needs for a step's products and its update, over the measured time."""
     level = workload.working_set()
     gathered = (1.0 if workload.images else 4.0) * workload.batch * workload.widths[0]
-    products = roofline.seconds(workload.flops(), 0, 0, level)
-    update = roofline.seconds(0, 0, workload.bytes_updated(), level)
-    gather = roofline.seconds(0, gathered, 0, 4.0 * workload.rows * workload.widths[0])
+    products = peak.seconds(workload.flops(), 0, 0, level)
+    update = peak.seconds(0, 0, workload.bytes_updated(), level)
+    gather = peak.seconds(0, gathered, 0, 4.0 * workload.rows * workload.widths[0])
     if workload.batch == 1:  # every weight is read for two operations: bytes decide
-        products = max(products, roofline.seconds(0, 4.0 * workload.parameters, 0, level))
+        products = max(products, peak.seconds(0, 4.0 * workload.parameters, 0, level))
     return 1e6 * (products + update + gather) / microseconds

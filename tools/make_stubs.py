@@ -31,6 +31,7 @@ SPELLINGS = [
     (re.compile(r"numpy\.ndarray"), "numpy.typing.NDArray[Any]"),
     (re.compile(r"collections\.abc\.Sequence"), "Sequence"),
     (re.compile(r"hotloop\._core\."), ""),
+    (re.compile(r"(: \w+) = None"), r"\1 | None = None"),
     (re.compile(r"\bdict\b(?!\[)"), "dict[str, Any]"),
     (re.compile(r"\blist\b(?!\[)"), "list[dict[str, Any]]"),
     (re.compile(r"\btuple\b(?!\[)"), "tuple[Any, ...]"),

@@ -3,6 +3,7 @@
 #include "backend/registry.h"
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
+#include "core/config.h"
 #include "core/error.h"
 #include "core/team.h"
 #include "core/team_size.h"
@@ -49,6 +50,7 @@ void bind_info(py::module_& m) {
       "row", [](const std::string& dtype) { return kernels(dtype_from(dtype)).row; }, py::arg("dtype") = "float32",
       "The row in use.");
   m.def("threads", &available_workers, "Workers a team may have on this machine, by its present limits.");
+  m.def("set_threads", &set_workers, py::arg("count"), "Ask for a number of workers; None takes the wish back.");
   m.def("build_info", &build_info, "Version, compiler and kind of team this extension was built with.");
 }
 

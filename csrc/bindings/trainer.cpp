@@ -126,6 +126,15 @@ py::list describe(const Plan& plan) {
   return rows;
 }
 
+py::dict memory(const Trainer& trainer) {
+  py::dict bytes;
+  bytes["weights"] = trainer.slab().bytes();
+  bytes["gradients"] = trainer.slab().bytes();
+  bytes["optimizer"] = trainer.slab().n_slots() * trainer.slab().bytes();
+  bytes["batches"] = trainer.plan_memory();
+  return bytes;
+}
+
 py::array_t<double> metrics(Plan& plan) {
   const py::ssize_t n = py::ssize_t(plan.accumulators().size() / 4);
   return py::array_t<double>({n, py::ssize_t(4)}, plan.accumulators().data());
@@ -156,6 +165,7 @@ void bind_trainer(py::module_& m) {
           [](Trainer& t, const py::dict& spec, bool keep_slots) { t.set_optimizer(optimizer_from(attrs_of(spec)), keep_slots); },
           py::arg("spec"), py::arg("keep_slots") = false)
       .def_property_readonly("n_slots", [](const Trainer& t) { return t.slab().n_slots(); })
+      .def("memory", &memory, "Bytes by what they hold: weights, gradients, optimizer, and batches: the plans' memory.")
       .def("get", [](Trainer& t, int i) { return get(t, Slab::Part::weight, 0, i); }, py::arg("i"))
       .def(
           "set", [](Trainer& t, int i, const py::array& a) { set(t, Slab::Part::weight, 0, i, a); }, py::arg("i"),

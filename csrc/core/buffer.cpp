@@ -19,7 +19,7 @@ constexpr int64_t kHugePage = int64_t(2) << 20;
 
 }  // namespace
 
-Buffer::Buffer(int64_t bytes) : bytes_(bytes) {
+Buffer::Buffer(int64_t bytes, std::shared_ptr<Account> account) : bytes_(bytes) {
   if (bytes == 0) return;
   const bool huge = bytes >= 2 * kHugePage;
   void* data = nullptr;
@@ -31,16 +31,24 @@ Buffer::Buffer(int64_t bytes) : bytes_(bytes) {
 #endif
   std::memset(data, 0, size_t(bytes));
   data_ = static_cast<char*>(data);
+  account_ = std::move(account);
+  if (account_) *account_ += bytes_;
 }
 
-Buffer::~Buffer() { std::free(data_); }
+Buffer::~Buffer() {
+  if (account_) *account_ -= bytes_;
+  std::free(data_);
+}
 
 Buffer::Buffer(Buffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      account_(std::move(other.account_)) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
+  std::swap(account_, other.account_);
   return *this;
 }
 

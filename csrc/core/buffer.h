@@ -1,13 +1,18 @@
 // Buffer: owned, zeroed, cache-line aligned memory.
 #pragma once
+#include <atomic>
 #include <cstdint>
+#include <memory>
 
 namespace hl {
+
+using Account = std::atomic<int64_t>;  // bytes
 
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(int64_t bytes);  // throws MemoryError naming the size
+  // Throws MemoryError naming the size. `account` counts the bytes of the buffers that share it.
+  explicit Buffer(int64_t bytes, std::shared_ptr<Account> account = nullptr);
   ~Buffer();
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
@@ -20,6 +25,7 @@ class Buffer {
  private:
   char* data_ = nullptr;
   int64_t bytes_ = 0;
+  std::shared_ptr<Account> account_;
 };
 
 }  // namespace hl

@@ -17,9 +17,9 @@ int read_count(const char* name) {
   if (text.empty()) return 0;
   char* end = nullptr;
   const long value = std::strtol(text.c_str(), &end, 10);
-  if (*end != '\0' || value < 1 || value > 4096)
-    throw ValueError(std::string("[") + name + "] expected a number of threads from 1 to 4096, received '" + text +
-                     "'.");
+  if (*end != '\0' || value < 1 || value > kMostThreads)
+    throw ValueError(std::string("[") + name + "] expected a number of threads from 1 to " +
+                     std::to_string(kMostThreads) + ", received '" + text + "'.");
   return static_cast<int>(value);
 }
 

@@ -4,6 +4,8 @@
 
 namespace hl {
 
+constexpr int kMostThreads = 4096;
+
 struct Config {
   std::string backend;  // HOTLOOP_BACKEND: the row to use, or empty for the best one available
   int num_threads = 0;  // HOTLOOP_NUM_THREADS: workers in a team, or 0 for the machine's own limits

@@ -16,6 +16,7 @@
 
 #include "core/clock.h"
 #include "core/config.h"
+#include "core/error.h"
 #include "core/ftz.h"
 
 namespace hl {
@@ -40,6 +41,8 @@ void relax() noexcept {
 // The parent's OpenMP threads do not survive a fork, and its runtime would wait for them for ever.
 std::atomic<bool> forked{false};
 const int kForkGuard = pthread_atfork(nullptr, nullptr, [] { forked.store(true, std::memory_order_relaxed); });
+
+std::atomic<int> wanted{0};
 
 // CPU time the cgroup may use, in cores; 0 where there is no limit.
 int cgroup_limit() {
@@ -126,9 +129,21 @@ void run_team(int count, void (*body)(void*, Worker) noexcept, void* context) {
 #endif
 }
 
+int asked_workers() {
+  const int wish = wanted.load(std::memory_order_relaxed);
+  return wish > 0 ? wish : config().num_threads;
+}
+
+void set_workers(std::optional<int64_t> count) {
+  if (count && (*count < 1 || *count > kMostThreads))
+    throw ValueError("[set_num_threads] expected a number of threads from 1 to " + std::to_string(kMostThreads) +
+                     ", received " + std::to_string(*count) + ". None stands for as many as the machine allows.");
+  wanted.store(int(count.value_or(0)), std::memory_order_relaxed);
+}
+
 int available_workers() {
   if (kSerial || in_forked_child()) return 1;
-  if (config().num_threads > 0) return config().num_threads;
+  if (asked_workers() > 0) return asked_workers();
   int workers = affinity_limit();
 #if defined(HL_TEAM_OPENMP)
   workers = std::min(workers, omp_get_max_threads());

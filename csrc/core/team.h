@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "core/run_state.h"
 
@@ -36,7 +37,12 @@ class Barrier {
 // not throw. In a forked child it runs on one worker: the parent's threads do not exist there.
 void run_team(int count, void (*body)(void* context, Worker worker) noexcept, void* context);
 
-// How many workers a team may have here: HOTLOOP_NUM_THREADS, else the least of CPU affinity, cgroup quota and
+// The number of workers that somebody asked for: set_workers, else HOTLOOP_NUM_THREADS, else 0.
+int asked_workers();
+// From the next batches on; without a count the wish is taken back.
+void set_workers(std::optional<int64_t> count);
+
+// How many workers a team may have here: as many as asked for, else the least of CPU affinity, cgroup quota and
 // OpenMP's own limit (OMP_NUM_THREADS, threadpoolctl).
 int available_workers();
 

@@ -200,7 +200,7 @@ void Planner::place_buffers() {
     small_ = false;
     bytes = place_in_order(order_of_steps());
   }
-  plan_.arena_ = Buffer(bytes);
+  plan_.arena_ = Buffer(bytes, plan_.options_.account);
 }
 
 bool Planner::conflicts(const std::vector<Access>& before, const std::vector<Access>& now) const {

@@ -29,6 +29,7 @@ struct PlanOptions {
   bool training = false;             // run backward
   std::optional<Optimizer> optimizer;  // and update by this rule
   bool input_gradients = false;      // keep the gradients of the graph's inputs
+  std::shared_ptr<Account> account;  // of the arenas of these plans, or null
 };
 
 struct Step {

@@ -21,6 +21,7 @@ class Slab {
   const std::vector<Variable>& variables() const { return variables_; }
   const VariableSpec& spec(int i) const;
   int n_slots() const { return int(slots_.size()); }
+  int64_t bytes() const { return bytes_; }  // of the weights; of the gradients and of each slot too
   // Allocates zeroed slots; those there already are kept, and stay where they are.
   void set_slots(int count);
   void clear_slots();

@@ -85,6 +85,7 @@ std::unique_ptr<Plan> Trainer::plan(const Graph& graph, int64_t max_rows, bool t
   options.training = training || update;
   if (update) options.optimizer = optimizer_;
   options.input_gradients = input_gradients;
+  options.account = plan_memory_;
   return std::make_unique<Plan>(graph, kernels_, slab_.variables(), options);
 }
 
@@ -126,7 +127,7 @@ void Trainer::check(Plan& plan, const Job& job) const {
 // A number of threads that somebody asked for is taken at its word, where there is work for more than one.
 TeamSize::Choice Trainer::workers_for(Plan& plan, double time) const {
   if (in_forked_child()) return {1, false};
-  const int asked = max_workers_ > 0 ? max_workers_ : config().num_threads;
+  const int asked = max_workers_ > 0 ? max_workers_ : asked_workers();
   if (asked > 0) return {plan.seconds() < 2 * kWorkerSeconds ? 1 : asked, false};
   return plan.team_size().choose(plan.seconds(), available_workers(), time);
 }

@@ -40,6 +40,9 @@ class Trainer {
   // variables have the trainer for themselves; others run side by side, each plan in one thread at a time.
   int64_t run(Plan& plan, const Job& job);
 
+  // Bytes of the arenas of all plans there are.
+  int64_t plan_memory() const { return *plan_memory_; }
+
   // Plan::time_steps over the first batch of the job, again and again.
   std::vector<double> time_steps(Plan& plan, const Job& job, int repeats);
 
@@ -55,6 +58,7 @@ class Trainer {
   const int max_workers_;
   Slab slab_;
   std::optional<Optimizer> optimizer_;
+  std::shared_ptr<Account> plan_memory_ = std::make_shared<Account>(0);
   Gate state_;              // the slab's contents: shared to read, exclusive to change
   std::mutex team_;         // the one run that may use more than one worker
 };

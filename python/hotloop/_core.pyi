@@ -66,6 +66,8 @@ class Trainer:
     def set_optimizer(self, spec: dict[str, Any], keep_slots: bool = False) -> None: ...
     @property
     def n_slots(self) -> int: ...
+    def memory(self) -> dict[str, Any]:
+        """Bytes by what they hold: weights, gradients, optimizer, and batches: the plans' memory."""
     def get(self, i: int) -> numpy.typing.NDArray[Any]: ...
     def set(self, i: int, array: numpy.typing.NDArray[Any]) -> None: ...
     def get_slot(self, slot: int, i: int) -> numpy.typing.NDArray[Any]: ...
@@ -103,6 +105,9 @@ def row(dtype: str = 'float32') -> str:
 
 def rows() -> list[str]:
     """Rows of the kernel table that this machine can run, best last."""
+
+def set_threads(count: int | None) -> None:
+    """Ask for a number of workers; None takes the wish back."""
 
 def threads() -> int:
     """Workers a team may have on this machine, by its present limits."""

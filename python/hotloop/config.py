@@ -1,4 +1,4 @@
-"""Settings of the whole process: the default float type, epsilon, and the stream that seeds come from."""
+"""Settings of the whole process: the default float type, epsilon, threads, and the stream that seeds come from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from . import _core
 from .locks import add_locks
 
 if TYPE_CHECKING:
@@ -76,6 +79,42 @@ def set_image_data_format(data_format: str) -> None:
             f"[set_image_data_format] expected 'channels_last' or 'channels_first', received {data_format!r}."
         )
     _settings["image_data_format"] = data_format
+
+
+def num_threads() -> int:
+    """The most threads that training and predicting may use now.
+
+    What `set_num_threads` asked for, else the environment variable HOTLOOP_NUM_THREADS, else the least of the cores
+    that this process may use, the quota of its cgroup, and OpenMP's limit (OMP_NUM_THREADS, threadpoolctl).
+    """
+    return _core.threads()
+
+
+def set_num_threads(n_threads: int | None) -> None:
+    """Set the number of threads that networks train and predict with. Results do not depend on it, only the time.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        From 1 to 4096; it holds from the next batches on. Networks too small for two threads still use one. None takes
+        the wish back: then the times of the batches decide, up to the machine's own limits.
+
+    Raises
+    ------
+    ValueError
+        For another number.
+    TypeError
+        For anything else.
+
+    Examples
+    --------
+    >>> set_num_threads(1); num_threads()
+    1
+    >>> set_num_threads(None)
+    """
+    if n_threads is not None and (isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer))):
+        raise TypeError(f"[set_num_threads] expected an integer or None, received {n_threads!r}.")
+    _core.set_threads(n_threads)
 
 
 def _mix(z: int) -> int:

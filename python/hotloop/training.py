@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from . import optimizers
 from .compiled import Compiled
 from .config import next_seed
@@ -130,6 +132,31 @@ class Training(Runtime):
         """Compile with what `get_compile_config` gave."""
         if config is not None:
             self.compile(**config)
+
+    def memory_usage(self) -> dict[str, int]:
+        """Memory that this model holds, in bytes; all of it is placed before the first batch runs.
+
+        Returns
+        -------
+        dict
+            "weights", "gradients" and "optimizer" (its slots) from the first run on; "batches": activations, their
+            gradients and scratch for each size of batch that has been run. The number of epochs does not matter.
+
+            `fit` with shuffle=True needs 8 bytes for each row besides, 16 between two epochs.
+
+        Examples
+        --------
+        >>> import numpy as np, hotloop as keras
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(16)])
+        >>> model.compile("adam", "mse")
+        >>> _ = model.fit(np.zeros((8, 64)), np.zeros((8, 16)), verbose=0)
+        >>> {part: used // 64 for part, used in model.memory_usage().items() if part != "batches"}
+        {'weights': 65, 'gradients': 65, 'optimizer': 130}
+        """
+        if self._engine is None:
+            weights = sum(v.size * np.dtype(v.dtype).itemsize for v in self.weights)
+            return {"weights": weights, "gradients": 0, "optimizer": 0, "batches": 0}
+        return self._engine.trainer.memory()
 
     # Training and its kin on whole data sets.
 

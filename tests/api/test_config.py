@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hotloop as keras
-from hotloop import backend, config
+from hotloop import _core, backend, config
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +93,29 @@ def test_import_leaves_alone_what_few_programs_need():
     code = f"import sys, hotloop; print(sorted(set({later}) & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("count", [0, -1, 4097, 2**40])
+def test_a_number_of_threads_out_of_range_is_refused(count):
+    before = config.num_threads()
+    with pytest.raises(ValueError, match=f"from 1 to 4096, received {count}"):
+        config.set_num_threads(count)
+    assert config.num_threads() == before
+
+
+@pytest.mark.parametrize("count", [1.5, True, "2"])
+def test_a_number_of_threads_is_an_integer(count):
+    with pytest.raises(TypeError, match="an integer or None"):
+        config.set_num_threads(count)
+
+
+def test_a_wish_for_threads_is_known_and_taken_back():
+    before = config.num_threads()
+    many = _core.build_info()["team"] != "serial"
+    try:
+        for count in (3, np.int64(1)):
+            config.set_num_threads(count)
+            assert config.num_threads() == (count if many else 1)
+    finally:
+        config.set_num_threads(None)
+    assert config.num_threads() == before

@@ -293,3 +293,33 @@ def test_verbose_2_prints_one_line_per_epoch(capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if "loss" in line]
     assert len(lines) == 2
     assert all(line.startswith("3/3 - ") and " - loss: " in line and " - mae: " in line for line in lines)
+
+
+def test_the_account_of_memory_misses_a_part_or_grows_with_epochs():
+    model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(300), keras.layers.Dense(16)])
+    weights = 4 * (100 * 300 + 300 + 300 * 16 + 16)
+    assert model.memory_usage() == {"weights": weights, "gradients": 0, "optimizer": 0, "batches": 0}
+    model.compile("adam", "mse")
+    x = np.zeros((64, 100), np.float32)
+    model.fit(x, x[:, :16], verbose=0)
+    used = model.memory_usage()
+    padded = used["weights"]  # in whole cache lines
+    assert weights <= padded < 1.05 * weights
+    assert used == {"weights": padded, "gradients": padded, "optimizer": 2 * padded, "batches": used["batches"]}
+    assert used["batches"] >= 4 * 32 * (100 + 300 + 16)  # inputs and activations at least
+    model.fit(x, x[:, :16], epochs=3, verbose=0)
+    assert model.memory_usage() == used
+    model.fit(x, x[:, :16], batch_size=64, verbose=0)
+    assert model.memory_usage()["batches"] > 2.5 * used["batches"]  # plans of both sizes are kept
+    model.compile("sgd", "mse")
+    assert model.memory_usage()["batches"] <= 3.5 * used["batches"]
+    del model
+
+
+def test_the_short_way_to_predictions_keeps_its_memory_secret():
+    model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(300), keras.layers.Dense(16)])
+    x = np.zeros((64, 100), np.float32)
+    model.predict_on_batch(x)
+    once = model.memory_usage()["batches"]
+    model.predict_on_batch(x)
+    assert model.memory_usage()["batches"] == 2 * once

@@ -51,12 +51,12 @@ def forked():
         np.testing.assert_array_equal(prediction, model.predict(x, verbose=0))
 
 
-def outcome_in_child(call):
+def outcome_in_child(call, seconds=SECONDS):
     """What a forked child says: "worked", "refused" with the reason, or "hung"."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        signal.alarm(SECONDS)  # ends the child where it hangs
+        signal.alarm(seconds)  # ends the child where it hangs
         try:
             call()
             os.write(write, b"worked")
@@ -133,6 +133,19 @@ def forked_by_a_callback():
     assert said == ["worked", "worked"]
 
 
+def forked_often():
+    """After each fit of the parent a child, which trains and predicts what its parent then does."""
+    model, x = trained()
+
+    def fits_and_predicts():
+        model.fit(x, x[:, :1], verbose=0)
+        assert np.isfinite(model.predict(x, verbose=0)).all()
+
+    for _ in range(50):
+        assert outcome_in_child(fits_and_predicts, seconds=5) == "worked"
+        fits_and_predicts()
+
+
 def spawned():
     model, x = trained()
     context = multiprocessing.get_context("spawn")
@@ -152,6 +165,11 @@ def test_a_forked_child_trains_and_predicts_the_same_numbers(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_child_forked_in_the_middle_of_a_fit_is_told_so_and_never_hangs(tmp_path):
     run(tmp_path, "forked_in_the_middle")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_one_of_fifty_forked_children_hangs(tmp_path):
+    run(tmp_path, "forked_often")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

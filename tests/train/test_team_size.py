@@ -30,7 +30,7 @@ def share(slices, workers, begin=0.0):
 @pytest.mark.parametrize("batch", [1e-4, 5e-3, 0.08])
 def test_the_faster_size_is_found_and_kept(batch):
     for fast in (1, 2):
-        _, slices = play(lambda w, t: batch * (1 if w == fast else 1.7), until=200 * max(batch, 0.02))
+        _, slices = play(lambda w, t, fast=fast: batch * (1 if w == fast else 1.7), until=200 * max(batch, 0.02))
         assert share(slices, fast) > 0.9, fast
 
 

@@ -8,16 +8,12 @@ A few lines of C++ (``roofline.cpp``) are compiled with the system's compiler, f
 from __future__ import annotations
 
 import argparse
-import functools
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import machine, native
 
 SOURCE = Path(__file__).with_name("roofline.cpp")
 
@@ -53,20 +49,13 @@ class Roofline:
         return max(flops / self.gflops, moved) / 1e9
 
 
-@functools.lru_cache(maxsize=1)
-def _program() -> Path:
-    """The compiled helper, in a temporary folder that lives as long as the process."""
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        raise SystemExit("benchmarks.roofline needs a C++ compiler, found none. Install one or set CXX.")
-    _program.folder = tempfile.TemporaryDirectory()  # type: ignore[attr-defined]
-    target = Path(_program.folder.name) / "roofline"  # type: ignore[attr-defined]
-    subprocess.run([compiler, "-std=c++17", "-O3", "-march=native", "-pthread", SOURCE, "-o", target], check=True)
-    return target
-
-
 def _rate(seconds: float, threads: int, *what: object) -> float:
-    command = [str(_program()), str(seconds), str(threads), *map(str, what)]
+    command = [
+        str(native.program(SOURCE, "-O3", "-march=native", "-pthread")),
+        str(seconds),
+        str(threads),
+        *map(str, what),
+    ]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

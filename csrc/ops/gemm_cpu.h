@@ -157,20 +157,19 @@ HL_NOINLINE void row_of_blocks(const ProductTile<T>& tile, int64_t length) noexc
   });
 }
 
-// Rows of a narrow w, one by one.
+// One row by a narrow w.
 template <class T, int B, class Finish>
-HL_INLINE void product_of_blocks(const Product<T>& p, const Cut& cut, Span strips, Span rows, Finish finish) {
+HL_INLINE void product_of_blocks(const Product<T>& p, const Cut& cut, Span strips, int64_t row, Finish finish) {
   if constexpr (B < kChains) {
-    if (cut.blocks > B) return product_of_blocks<T, 2 * B>(p, cut, strips, rows, finish);
+    if (cut.blocks > B) return product_of_blocks<T, 2 * B>(p, cut, strips, row, finish);
   }
-  for (int64_t row = rows.begin; row < rows.end; ++row)
-    for (int64_t s = strips.begin; s < strips.end; ++s) {
-      const int64_t columns = columns_of<T>(s, p.N);
-      with_tiles<T>(columns, [&](auto tiles) {
-        row_of_blocks<T, B, decltype(tiles)::kVectors>(tile_at(p, row, s, Span{0, p.K}), cut.length);
-      });
-      finish(row, 1, s * strip_columns<T>(), columns);
-    }
+  for (int64_t s = strips.begin; s < strips.end; ++s) {
+    const int64_t columns = columns_of<T>(s, p.N);
+    with_tiles<T>(columns, [&](auto tiles) {
+      row_of_blocks<T, B, decltype(tiles)::kVectors>(tile_at(p, row, s, Span{0, p.K}), cut.length);
+    });
+    finish(row, 1, s * strip_columns<T>(), columns);
+  }
 }
 
 constexpr int64_t kBlockRows = 8 * kTileRows;  // of x, kBlockK wide: the level-2 cache
@@ -230,7 +229,8 @@ HL_INLINE void product(const Product<T>& p, Worker w, Finish finish) {
   for_each_rectangle<T>(p.N, p.M, w, [&](Span strips, Span rows) {
     const int64_t count = rows.end - rows.begin;
     if (count > kFewRows) return product_of_rectangle(p, cut, strips, rows, finish);
-    if (cut.side_by_side) return product_of_blocks<T, 2>(p, cut, strips, rows, finish);
+    // Two rows have chains enough, and read w once.
+    if (cut.side_by_side && count == 1) return product_of_blocks<T, 2>(p, cut, strips, rows.begin, finish);
     with_rows(count, [&](auto R) { product_of_few_rows<T, R>(p, cut, strips, rows.begin, finish); });
   });
 }

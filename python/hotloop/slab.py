@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -74,8 +74,11 @@ class Slab:
                 if home is not None and home is not self:
                     home._owns_all = False  # first: an interrupt in the middle must not leave two owners
             for variable in variables:
-                if variable._home is not self:
-                    self.write(variable, variable.numpy())
+                home = variable._home
+                if home is not self:
+                    # not numpy(): one large variable would be there three times
+                    value = variable._value if home is None else home.read(variable)
+                    self.write(variable, cast(np.ndarray, value))
                     variable._move(self)
             self._owns_all = True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -323,3 +325,16 @@ def test_the_short_way_to_predictions_keeps_its_memory_secret():
     once = model.memory_usage()["batches"]
     model.predict_on_batch(x)
     assert model.memory_usage()["batches"] == 2 * once
+
+
+def test_a_fit_copies_a_large_weight_on_its_way_to_the_engine():
+    model = keras.Sequential([keras.Input((1000,)), keras.layers.Dense(1000, kernel_initializer="zeros")])
+    model.compile("sgd", "mse")
+    x = np.zeros((8, 1000), np.float32)
+    tracemalloc.start()
+    try:
+        model.fit(x, x, verbose=0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000  # the weights are 4 MB; what the engine holds is not counted here

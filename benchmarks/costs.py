@@ -113,8 +113,8 @@ def memory() -> dict[str, Any]:
             found["ratio"] = ratio = found["growth"] / account
             parts = ", ".join(f"{part} {size / 1e6:.1f}" for part, size in found["parts"].items())
             print(
-                f"memory   {workload.name}, {epochs} epochs: {found['growth'] / 1e6:.1f} MB for {account / 1e6:.1f} by the "
-                f"account ({parts}): {ratio:.3f}{'' if abs(ratio - 1) <= SHARE else '  <<<'}",
+                f"memory   {workload.name}, {epochs} epochs: {found['growth'] / 1e6:.1f} MB for {account / 1e6:.1f} by "
+                f"the account ({parts}): {ratio:.3f}{'' if abs(ratio - 1) <= SHARE else '  <<<'}",
                 flush=True,
             )
             results[f"{workload.name}, {epochs} epochs"] = found

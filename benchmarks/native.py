@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def _folder() -> Path:
     """A temporary folder that lives as long as the process."""
     folder = tempfile.TemporaryDirectory()
@@ -22,7 +22,7 @@ def _folder() -> Path:
     return Path(folder.name)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def program(source: Path, *flags: str) -> Path:
     """The compiled program. The system's compiler makes it, or the one that CXX names."""
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")

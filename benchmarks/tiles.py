@@ -2,11 +2,11 @@
 
     python -m benchmarks.tiles [--shapes 100] [--json FILE]
 
-A product y = x w is cut into tiles of some rows, blocks of k and blocks of rows, or, for a few rows, into chains side by
-side; a weight gradient dw = x^T dz into tiles and blocks of m. All choices are searched by a C++ program that compiles
-the kernels of the row in use (``tiles.cpp``), float32, on one thread; then the best of them and the library's own take
-turns. A choice is good if it costs at most 10 % more than the best. The cut of k is chosen from K and N alone, so that a
-row's bits do not depend on the batch; the search is free of that.
+A product y = x w is cut into tiles of some rows, blocks of k and blocks of rows, or, for a few rows, into chains side
+by side; a weight gradient dw = x^T dz into tiles and blocks of m. All choices are searched by a C++ program that
+compiles the kernels of the row in use (``tiles.cpp``), float32, on one thread; then the best of them and the library's
+own take turns. A choice is good if it costs at most 10 % more than the best. The cut of k is chosen from K and N alone,
+so that a row's bits do not depend on the batch; the search is free of that.
 """
 
 from __future__ import annotations

@@ -15,6 +15,11 @@ constexpr int kTileRows = 6, kStripVectors = 4;  // 24 + 4 + 1 in 32
 #else
 constexpr int kTileRows = 5, kStripVectors = 2;  // 10 + 2 + 1 of x + 2 products in 16
 #endif
+#if defined(HL_ISA_AVX512) || defined(HL_ISA_AVX2) || defined(HL_ISA_NEON)
+constexpr bool kLoadsToSpare = true;
+#else
+constexpr bool kLoadsToSpare = false;  // products and sums are two instructions each
+#endif
 
 template <int N>
 struct Const {
@@ -119,7 +124,7 @@ struct ProductTile {
 
 // Tiles with a load to spare at every step.
 template <int R, int C>
-constexpr bool kFetchesAhead = R > 3 && C == kStripVectors;  // fewer rows wait for w as it is
+constexpr bool kFetchesAhead = kLoadsToSpare && R > 3 && C == kStripVectors;  // fewer rows wait for w as it is
 
 template <class T, int R, int C>
 HL_NOINLINE void product_tile(const ProductTile<T>& tile) noexcept {

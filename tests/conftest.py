@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import pathlib
 
@@ -21,7 +22,29 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "races: the part of it in which several threads work, for ThreadSanitizer")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every", type=int, default=1, metavar="N", help="of each test and dtype the first case and every N-th"
+    )
+
+
+def _sample(items: list[pytest.Item], every: int) -> list[pytest.Item]:
+    seen: collections.Counter[tuple[str, str]] = collections.Counter()
+    kept = []
+    for item in items:
+        name, _, case = item.nodeid.partition("[")
+        key = (name, " ".join(dtype for dtype in ("float32", "float64") if dtype in case))
+        if seen[key] % every == 0:
+            kept.append(item)
+        seen[key] += 1
+    return kept
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kept = _sample(items, config.getoption("every"))
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
     for item in items:
         inside = item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix().startswith(SANITIZED)
         if inside and "test_memory_does_not_grow" not in item.name:  # sanitizers hold freed memory back

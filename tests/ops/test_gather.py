@@ -60,7 +60,9 @@ def test_an_array_of_any_dtype_of_numbers_is_converted(name, dtype, rng):
 
 def test_every_float16_number_is_converted(dtype):
     x = np.arange(65536, dtype=np.uint32).astype(np.uint16).view(np.float16).reshape(256, 256)
-    np.testing.assert_array_equal(through([x], dtype, (256,)), x.astype(dtype))
+    with np.errstate(invalid="ignore"):  # NumPy on ARM warns of signalling NaN
+        want = x.astype(dtype)
+    np.testing.assert_array_equal(through([x], dtype, (256,)), want)
 
 
 @pytest.mark.parametrize("name", ["uint8", "int32", "int64", "float32", "float64", "bool"])

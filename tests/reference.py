@@ -312,6 +312,46 @@ def metric(p, y, sample_weight=None, kind="", threshold=0.5, **options):
     return (w * values).sum(), w.sum()
 
 
+# --- penalties and constraints ------------------------------------------------------------------------------------
+def penalty(x, kind="l1_l2", l1=0.0, l2=0.0, factor=0.0, mode="rows", batch=False):
+    """Of a variable; of a batch of activations divided by its rows."""
+    if kind == "l1_l2":
+        return (l1 * np.abs(x).sum() + l2 * (x**2).sum()) / (len(x) if batch else 1)
+    u = _unit_rows(x if mode == "rows" else x.T)
+    n = len(u)
+    pairs = u @ u.T
+    return factor * (np.abs(pairs).sum() - np.abs(np.diag(pairs)).sum()) / (n * (n - 1)) if n > 1 else 0.0
+
+
+def penalty_gradient(x, kind="l1_l2", l1=0.0, l2=0.0, factor=0.0, mode="rows", batch=False):
+    if kind == "l1_l2":
+        return (l1 * np.sign(x) + 2 * l2 * x) / (len(x) if batch else 1)
+    w = x if mode == "rows" else x.T
+    u, n = _unit_rows(w), len(w)
+    if n < 2:
+        return np.zeros_like(x)
+    signs = np.sign(u @ u.T) * (1 - np.eye(n))
+    du = 2 * factor / (n * (n - 1)) * (signs @ u)
+    dw = (du - u * (du * u).sum(1, keepdims=True)) / np.linalg.norm(w, axis=1, keepdims=True)
+    return dw if mode == "rows" else dw.T
+
+
+def _unit_rows(w):
+    return w / np.linalg.norm(w, axis=1, keepdims=True)
+
+
+def constraint(w, kind, axis=(0,), min_value=0.0, max_value=None, rate=1.0):
+    if kind == "non_neg":
+        return np.maximum(w, 0)
+    n = np.sqrt((w**2).sum(tuple(axis), keepdims=True))
+    if kind == "unit_norm":
+        return w / (EPSILON + n)
+    if kind == "max_norm":
+        return w * np.clip(n, 0, 2.0 if max_value is None else max_value) / (EPSILON + n)
+    desired = rate * np.clip(n, min_value, 1.0 if max_value is None else max_value) + (1 - rate) * n
+    return w * desired / (EPSILON + n)
+
+
 # --- optimizers: one step in place, on float64 arrays -------------------------------------------------------------
 class Optimizer:
     """`spec` is what Trainer.set_optimizer takes; slots appear at the first step."""

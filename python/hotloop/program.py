@@ -12,6 +12,7 @@ from . import _core
 from .arrays import check_codes, readable, with_sample_shape
 from .locks import add_locks
 from .trace import Feed, Trace, Traced
+from .variable import Variable
 
 if TYPE_CHECKING:
     import threading
@@ -36,6 +37,8 @@ class Program:
         Plans run backward and the optimizer.
     structure : optional
         The nesting that the outputs are returned in.
+    constrained : sequence of Variable
+        Those whose constraint is Python, called after every batch.
     """
 
     _lock: threading.RLock
@@ -47,11 +50,14 @@ class Program:
         training: bool = False,
         update: bool = False,
         structure: Any = None,
+        constrained: Sequence[Variable] = (),
     ) -> None:
         self.graph = trace.graph
         self.structure = structure
         self.dtype = np.dtype(trace.dtype)
         self.training, self.update, self.draws = training, update, trace.draws
+        self.samples = trace.sampling
+        self.constrained = list(constrained)
         for output in outputs:
             trace.graph.output(_float_value(output, trace.dtype))
         self.output_shapes = [tuple(output.shape[1:]) for output in outputs]
@@ -78,7 +84,12 @@ class Program:
                 self._plans.popitem(last=False)
             if idle:
                 return idle.pop()
-        return trainer.plan(self.graph, rows, training=self.update, update=self.update)
+        return trainer.plan(self.graph, rows, training=self.update, update=self.update, samples=self.samples)
+
+    def constrain(self) -> None:
+        """Call the constraints that are Python."""
+        for variable in self.constrained:
+            variable.assign(variable.constraint(variable.numpy()))
 
     def give_plan(self, plan: Any) -> None:
         """Keep the plan for the next one who needs its size."""

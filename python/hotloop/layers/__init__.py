@@ -1,6 +1,7 @@
 """Layers, under Keras's names."""
 
 from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from .activity_regularization import ActivityRegularization
 from .batch_normalization import BatchNormalization
 from .category_encoding import CategoryEncoding
 from .dense import Dense
@@ -17,6 +18,7 @@ from .string_lookup import StringLookup
 __all__ = [
     "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
     "BatchNormalization",
     "CategoryEncoding",

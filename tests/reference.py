@@ -28,15 +28,23 @@ def matmul_gradient(dy, x, w):
     return [dy @ w.T, rows.T @ dz]
 
 
-def dense(x, w, b=None, activation="identity", alpha=0.0):
+def _dropped(w, rate, stream, seed, step):
+    """DropConnect: an element's row is that of the kernel."""
+    return dropout(w, rate, stream, seed=seed, step=step) if rate else w
+
+
+def dense(x, w, b=None, activation="identity", alpha=0.0, drop_rate=0.0, stream=0, seed=0, step=0):
+    w = _dropped(w, drop_rate, stream, seed, step)
     z = x @ w if b is None else x @ w + b
     return _activate(activation, z, alpha)
 
 
-def dense_gradient(dy, x, w, b=None, activation="identity", alpha=0.0):
+def dense_gradient(dy, x, w, b=None, activation="identity", alpha=0.0, drop_rate=0.0, stream=0, seed=0, step=0):
+    w = _dropped(w, drop_rate, stream, seed, step)
     z = x @ w if b is None else x @ w + b
     dz = dy * _slope(activation, z, alpha)
-    gradients = matmul_gradient(dz, x, w)
+    dx, dw = matmul_gradient(dz, x, w)
+    gradients = [dx, _dropped(dw, drop_rate, stream, seed, step)]
     return gradients if b is None else [*gradients, dz.reshape(-1, dz.shape[-1]).sum(0)]
 
 
@@ -434,18 +442,43 @@ def distribute(words, kind, a, b):
     return a + b * _quantile(low + (1 - 2 * low) * (words + 0.5) * 2.0**-32)
 
 
-def dropout_mask(shape, rate, *, seed=0, stream=0, step=0):
+def dropout_mask(shape, rate, *, seed=0, stream=0, step=0, noise_shape=None):
     """True where an element is kept."""
-    rows, columns = shape[0], int(np.prod(shape[1:]))
-    words = random_words(rows, columns, seed=seed, stream=stream, step=step, purpose=DROPOUT)
-    return (words >= rate * 2.0**32).reshape(shape)
+    given = noise_shape or [0] * len(shape)
+    drawn = [n or size for n, size in zip(given, shape, strict=True)]
+    words = random_words(drawn[0], int(np.prod(drawn[1:])), seed=seed, stream=stream, step=step, purpose=DROPOUT)
+    return np.broadcast_to((words >= rate * 2.0**32).reshape(drawn), shape)
 
 
-def dropout(x, rate, stream=0, *, seed=0, step=0):
-    if rate >= 1:
-        return np.zeros_like(x)
-    return np.where(dropout_mask(x.shape, rate, seed=seed, stream=stream, step=step), x / (1 - rate), 0.0)
+def _fate(rate, alpha):
+    """Scale and shift of what is kept, and what the rest becomes."""
+    if not alpha:
+        return 1 / (1 - rate) if rate < 1 else 0.0, 0.0, 0.0
+    low = -SELU_ALPHA * SELU_SCALE
+    a = ((1 - rate) * (1 + rate * low**2)) ** -0.5 if rate < 1 else 0.0
+    return a, -a * low * rate, a * low - a * low * rate
 
 
-def dropout_gradient(dy, x, rate, stream=0, *, seed=0, step=0):
-    return [dropout(dy, rate, stream, seed=seed, step=step)]
+def dropout(x, rate, stream=0, *, alpha=False, noise_shape=None, seed=0, step=0):
+    scale, shift, dropped = _fate(rate, alpha)
+    mask = dropout_mask(x.shape, rate, seed=seed, stream=stream, step=step, noise_shape=noise_shape)
+    return np.where(mask, x * scale + shift, dropped)
+
+
+def dropout_gradient(dy, x, rate, stream=0, *, alpha=False, noise_shape=None, seed=0, step=0):
+    mask = dropout_mask(x.shape, rate, seed=seed, stream=stream, step=step, noise_shape=noise_shape)
+    return [np.where(mask, dy * _fate(rate, alpha)[0], 0.0)]
+
+
+def _normal(shape, *, seed, stream, step):
+    words = random_words(shape[0], int(np.prod(shape[1:])), seed=seed, stream=stream, step=step, purpose=NOISE)
+    return distribute(words, "normal", 0.0, 1.0).reshape(shape)
+
+
+def noise(x, stddev, kind="add", stream=0, *, seed=0, step=0):
+    z = stddev * _normal(x.shape, seed=seed, stream=stream, step=step)
+    return x + z if kind == "add" else x * (1 + z)
+
+
+def noise_gradient(dy, x, stddev, kind="add", stream=0, *, seed=0, step=0):
+    return [dy if kind == "add" else dy * (1 + stddev * _normal(x.shape, seed=seed, stream=stream, step=step))]

@@ -80,6 +80,16 @@ def regularised():
     return keras.Sequential(layers)
 
 
+def noisy():
+    layers = [
+        keras.Input((4,)),
+        L.GaussianNoise(0.1),
+        L.DropConnectDense(8, 0.2, activation="selu"),
+        L.AlphaDropout(0.1),
+    ]
+    return keras.Sequential([*layers, L.GaussianDropout(0.2), L.Dropout(0.2, noise_shape=(1, None)), L.Dense(1)])
+
+
 def with_bare_operations():
     x = keras.Input((4,))
     return keras.Model(x, L.Dense(1)(keras.ops.relu(x * 2.0 + 1.0)))
@@ -92,7 +102,7 @@ def with_names_like_the_optimizers():
 
 MODELS = [
     plain, normalised, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data, with_bare_operations,
-    regularised, with_names_like_the_optimizers,
+    regularised, noisy, with_names_like_the_optimizers,
 ]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

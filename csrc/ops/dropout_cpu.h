@@ -63,7 +63,7 @@ void dropout_backward(const DropoutBackward& a, const RunState& run, Worker w) n
 template <class T>
 void dropout_mask(const DropoutMask& a, const RunState& run, Worker w) noexcept {
   const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::dropout);
-  for_each_piece(a.one_row ? 1 : run.rows, a.columns, kRandomBlock, w, [&](int64_t row, int64_t begin, int64_t end) {
+  for_each_block(a.one_row ? 1 : run.rows, a.columns, kRandomBlock, w, [&](int64_t row, int64_t begin, int64_t end) {
     alignas(kAlignment) uint32_t words[kRandomBlock];
     random_block(key, a.one_row ? 0 : random_row(run, row), begin / kRandomBlock, words);
     T* mask = row_of<T>(a.mask, row);
@@ -106,7 +106,7 @@ void drop_weights(const DropWeights& a, const RunState& run, Worker w) noexcept 
   constexpr int64_t NR = panel_columns<T>();
   const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::dropout);
   const int64_t K = a.shape.K;
-  for_each_piece(K, a.shape.N, kRandomBlock, w, [&](int64_t k, int64_t begin, int64_t end) {
+  for_each_block(K, a.shape.N, kRandomBlock, w, [&](int64_t k, int64_t begin, int64_t end) {
     alignas(kAlignment) uint32_t words[kRandomBlock];
     random_block(key, uint32_t(k), begin / kRandomBlock, words);
     alignas(kAlignment) T factor[kRandomBlock];

@@ -2,7 +2,7 @@ template <class T>
 void noise_forward(const NoiseForward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::noise);
-  for_each_piece(run.rows, a.features, kRandomBlock, w, [&](int64_t row, int64_t begin, int64_t end) {
+  for_each_block(run.rows, a.features, kRandomBlock, w, [&](int64_t row, int64_t begin, int64_t end) {
     alignas(kAlignment) uint32_t words[kRandomBlock];
     double z[kRandomBlock];
     T noise[kRandomBlock];

@@ -5,10 +5,12 @@ from .activity_regularization import ActivityRegularization
 from .batch_normalization import BatchNormalization
 from .category_encoding import CategoryEncoding
 from .dense import Dense
-from .dropout import Dropout
+from .drop_connect import DropConnectDense
+from .dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from .input_layer import Input, InputLayer
 from .layer import Layer
 from .merging import Add, Concatenate, add, concatenate
+from .noise import GaussianDropout, GaussianNoise
 from .normalization import Normalization
 from .rescaling import Rescaling
 from .reshaping import Flatten, Reshape
@@ -20,12 +22,16 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AlphaDropout",
     "BatchNormalization",
     "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "DropConnectDense",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "Input",
     "InputLayer",
     "Layer",
@@ -35,6 +41,9 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
     "StringLookup",
     "add",
     "concatenate",

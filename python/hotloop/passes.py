@@ -68,7 +68,7 @@ class Pass:
                     self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index,
                     rates, step, self.seed,
                 )  # fmt: skip
-                self.program.constrain()
+                self.program.constrain(self.engine.slab)
                 if self.optimizer is not None:
                     self.optimizer.iterations = step + ran
         except BaseException:  # interrupted: some of the batches may have run

@@ -17,6 +17,8 @@ from .variable import Variable
 if TYPE_CHECKING:
     import threading
 
+    from .slab import Slab
+
 Columns = dict[tuple[str, int], np.ndarray]  # by Feed.source; checked, samples along axis 0
 _SIZES = 12  # sizes of batches that plans are kept for; the one unused for longest goes first
 _IDLE = 4  # plans of one size kept for threads that predict at the same time
@@ -86,10 +88,10 @@ class Program:
                 return idle.pop()
         return trainer.plan(self.graph, rows, training=self.update, update=self.update, samples=self.samples)
 
-    def constrain(self) -> None:
-        """Call the constraints that are Python."""
+    def constrain(self, slab: Slab) -> None:
+        """Call the constraints that are Python; the caller holds the slab."""
         for variable in self.constrained:
-            variable.assign(variable.constraint(variable.numpy()))
+            slab.write(variable, variable._checked(variable.constraint(slab.read(variable)), "constraint"))
 
     def give_plan(self, plan: Any) -> None:
         """Keep the plan for the next one who needs its size."""

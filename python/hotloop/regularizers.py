@@ -2,7 +2,7 @@
 
 A penalty on weights is added once to the loss of every batch, whatever its size; one on a layer's output is divided by
 the rows of the batch. Both are part of the `loss` that `fit` and `evaluate` report, and of no metric. Weights that are
-frozen have no penalty.
+frozen have no penalty. The slope of |x| at 0 is 0, as in Keras on TensorFlow and PyTorch (on JAX it is 1).
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class Runtime:
         try:
             with engine.slab.at_home():
                 engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now())
-                program.constrain()
+                program.constrain(engine.slab)
                 if optimizer is not None:
                     optimizer.iterations = step + 1
         finally:

@@ -193,6 +193,28 @@ def test_python_constraints_and_kernels_take_the_same_path():
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def test_a_python_constraint_and_a_reader_in_another_thread_do_not_wait_for_each_other():
+    import threading
+
+    net = model(L.Dense(7, kernel_constraint=lambda w: np.clip(w, -0.1, 0.1)), L.Dense(3))
+    net.fit(X, Y, verbose=0)
+    stop = threading.Event()
+
+    def read():
+        while not stop.is_set():
+            net.get_weights()
+
+    reader = threading.Thread(target=read, daemon=True)
+    trainer = threading.Thread(target=lambda: net.fit(X, Y, batch_size=1, epochs=20, verbose=0), daemon=True)
+    reader.start()
+    trainer.start()
+    trainer.join(60)
+    stop.set()
+    reader.join(60)
+    assert not trainer.is_alive()
+    assert not reader.is_alive()
+
+
 def test_a_frozen_weight_is_not_constrained():
     hidden = L.Dense(7, kernel_constraint=C.MaxNorm(0.1))
     net = model(hidden, L.Dense(3))

@@ -183,7 +183,8 @@ void bind_trainer(py::module_& m) {
            py::arg("step") = 0, py::arg("seed") = 0, py::arg("outputs") = py::list(), py::arg("slice_seconds") = 0.05,
            py::arg("again") = false,
            "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released. `again`: the "
-           "same batches as in the run before, with other random numbers; a plan that samples computes only what these reach.")
+           "same batches as in the run before, with other random numbers; a plan that samples computes only what these "
+           "reach.")
       .def("time_steps", &time_steps, py::arg("plan"), py::arg("dataset"), py::arg("rows"),
            py::arg("outputs") = py::list(), py::arg("repeats") = 100,
            "Seconds of each step of a plan on one worker, the least of many batches of the first rows. An updating plan "

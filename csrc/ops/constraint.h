@@ -16,9 +16,9 @@
 namespace hl {
 
 // HL_CONSTRAINT(name, Functor, its attributes): the only list.
-#define HL_CONSTRAINTS(HL_CONSTRAINT)                                             \
-  HL_CONSTRAINT(max_norm, MaxNorm, "kind", "axis", "max_value")                   \
-  HL_CONSTRAINT(unit_norm, UnitNorm, "kind", "axis")                              \
+#define HL_CONSTRAINTS(HL_CONSTRAINT)                                                       \
+  HL_CONSTRAINT(max_norm, MaxNorm, "kind", "axis", "max_value")                             \
+  HL_CONSTRAINT(unit_norm, UnitNorm, "kind", "axis")                                        \
   HL_CONSTRAINT(min_max_norm, MinMaxNorm, "kind", "axis", "min_value", "max_value", "rate") \
   HL_CONSTRAINT(non_neg, NonNeg, "kind")
 
@@ -60,9 +60,7 @@ struct MinMaxNorm {
   V least, most, rate, rest;
   HL_INLINE MinMaxNorm(const Constrain& a)
       : least(V(a.min_value)), most(V(a.max_value)), rate(V(a.rate)), rest(V(1 - a.rate)) {}
-  HL_INLINE V factor(V n) const {
-    return fma(rate, min(most, max(least, n)), rest * n) / (V(kNormEpsilon) + n);
-  }
+  HL_INLINE V factor(V n) const { return fma(rate, min(most, max(least, n)), rest * n) / (V(kNormEpsilon) + n); }
 };
 template <class V>
 struct NonNeg {

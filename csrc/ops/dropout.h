@@ -59,7 +59,7 @@ struct DropoutMask {
 
 constexpr int kMaskAxes = 6;
 
-// y = keep ? scale x + shift : dropped, element i of a sample by element sum_a (i's index on axis a) * stride_a of its mask.
+// y = keep ? scale x + shift : dropped; an element finds its mask's at the sum over the axes of its index times stride.
 struct DropoutShared {
   Tensor x, y;  // (M,F)
   Tensor mask;

@@ -115,8 +115,7 @@ void drop_weights(const DropWeights& a, const RunState& run, Worker w) noexcept 
       const int64_t at = (n / NR * K + k) * NR;
       const T* src = static_cast<const T*>(a.src) + at;
       T* dst = static_cast<T*>(a.dst) + at;
-      for (int64_t i = 0; i < NR; i += V::kLanes)
-        (V::load(src + i) * V::load(factor + n - begin + i)).store(dst + i);
+      for (int64_t i = 0; i < NR; i += V::kLanes) (V::load(src + i) * V::load(factor + n - begin + i)).store(dst + i);
     }
   });
 }

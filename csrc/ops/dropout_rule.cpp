@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kAlpha = -1.7580993408473766;  // what SELU saturates to
 
-// Attribute `noise_shape`, of the whole shape: 0 takes the input's size, 1 shares along the axis. Empty: shares nothing.
+// Attribute `noise_shape`, of the whole shape: 0 takes the input's size, 1 shares along the axis. Empty: nobody shares.
 Shape noise_shape_of(const Attrs& attrs) {
   const Shape shape = attrs.has("noise_shape") ? Shape(attrs.integers("noise_shape")) : Shape{};
   for (const int64_t size : shape)

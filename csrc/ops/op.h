@@ -75,8 +75,8 @@ struct Cost {
 };
 
 // Some results nobody needs before the update, or the end of the batch: weight gradients, sums for the log. The plan
-// may run these steps after the whole input-gradient chain, where no barrier stands between them. Final ones come after the
-// update.
+// may run these steps after the whole input-gradient chain, where no barrier stands between them. Final ones come after
+// the update.
 enum class Order { kChain, kDeferred, kFinal };
 
 // What a rule's forward and backward may call. Both run twice with the same calls: once to measure, once with

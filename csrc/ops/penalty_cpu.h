@@ -8,13 +8,14 @@ void penalty_values(const PenaltyValues& a, const RunState& run, Worker w) noexc
     const T* x = row_of<T>(a.x, r);
     T* dx = a.dx ? row_of<T>(a.dx, r) : nullptr;
     V total(0);
-    for_each_vector<T>(a.elements ? least(a.columns, a.elements - r * a.columns) : a.columns, [&](int64_t i, auto lanes) {
-      const V v = load_lanes(x + i, lanes);
-      total += fma(l2 * v, v, l1 * abs(v));
-      if (!dx) return;
-      const V side = select(v > V(0), slope_1, select(v < V(0), -slope_1, v));  // keeps NaN
-      store_lanes(dx + i, fma(slope_2, v, side) + (a.add ? load_lanes(dx + i, lanes) : V(0)), lanes);
-    });
+    for_each_vector<T>(a.elements ? least(a.columns, a.elements - r * a.columns) : a.columns,
+                       [&](int64_t i, auto lanes) {
+                         const V v = load_lanes(x + i, lanes);
+                         total += fma(l2 * v, v, l1 * abs(v));
+                         if (!dx) return;
+                         const V side = select(v > V(0), slope_1, select(v < V(0), -slope_1, v));  // keeps NaN
+                         store_lanes(dx + i, fma(slope_2, v, side) + (a.add ? load_lanes(dx + i, lanes) : V(0)), lanes);
+                       });
     a.values[r] = double(sum(total));
   }
 }
@@ -47,7 +48,8 @@ void orthogonal_units(const OrthogonalUnits& a, const RunState&, Worker w) noexc
 template <class T>
 HL_INLINE T dot(const T* x, const T* y, int64_t n) {
   Vec<T> total(0);
-  for_each_vector<T>(n, [&](int64_t i, auto lanes) { total = fma(load_lanes(x + i, lanes), load_lanes(y + i, lanes), total); });
+  for_each_vector<T>(
+      n, [&](int64_t i, auto lanes) { total = fma(load_lanes(x + i, lanes), load_lanes(y + i, lanes), total); });
   return sum(total);
 }
 

@@ -205,6 +205,27 @@ def shared_layer(keras: Any) -> Any:
     return keras.Model([left, right], layers.Dense(CLASSES)(joined))
 
 
+def regularized(keras: Any) -> Any:
+    layers, l1_l2 = keras.layers, keras.regularizers.L1L2
+    hidden = layers.Dense(
+        7, "tanh", kernel_regularizer=l1_l2(0.01, 0.02), bias_regularizer="l2",
+        activity_regularizer=keras.regularizers.L1(0.003),
+    )  # fmt: skip
+    norm_layer = layers.BatchNormalization(gamma_regularizer="l2", beta_regularizer="l1")
+    last = layers.Dense(CLASSES, kernel_regularizer=keras.regularizers.OrthogonalRegularizer(0.1, "columns"))
+    return keras.Sequential(
+        [keras.Input((FEATURES,)), hidden, norm_layer, layers.ActivityRegularization(l2=0.01), last]
+    )
+
+
+def constrained(keras: Any) -> Any:
+    layers, constraints = keras.layers, keras.constraints
+    hidden = layers.Dense(7, "tanh", kernel_constraint=constraints.MaxNorm(0.8), bias_constraint="non_neg")
+    norm_layer = layers.BatchNormalization(gamma_constraint=constraints.MinMaxNorm(0.5, 1.0, rate=0.4))
+    last = layers.Dense(CLASSES, kernel_constraint=constraints.UnitNorm(axis=1))
+    return keras.Sequential([keras.Input((FEATURES,)), hidden, norm_layer, last])
+
+
 def _loss(name: str, **options: Any) -> Callable[[Any], Any]:
     return lambda keras: getattr(keras.losses, name)(**options)
 
@@ -281,6 +302,14 @@ _NETS: dict[str, Case] = {
     "norm_plain": _mse(chain(CLASSES, None, dense(7, "tanh"), norm(scale=False, center=False)), nesterov),
     "norm_rank_three": _mse(rank_three),
     "norm_frozen": _mse(frozen),
+    # penalties and constraints
+    "l1": _mse(chain(CLASSES, None, dense(7, "tanh", kernel_regularizer="l1")), sgd),
+    "l2": _mse(chain(CLASSES, None, dense(7, "tanh", kernel_regularizer="l2")), adam),
+    "regularized": _mse(regularized, momentum, compile={"metrics": ["mae"]}, fit=lambda: {"validation_split": 0.3}),
+    "regularized_adam": _mse(regularized, adam),
+    "max_norm": _mse(chain(CLASSES, None, dense(7, "tanh", kernel_constraint="max_norm")), sgd),
+    "constrained": _mse(constrained, momentum),
+    "constrained_adam": _mse(constrained, adam),
     # graphs
     "preprocessed": _mse(preprocessed),
     "wide_and_deep": Case(wide_and_deep, momentum, "mse", lambda: [features(), features(1.0, 4)], targets),

@@ -111,6 +111,39 @@ _LOSSES: dict[str, Value] = {
     "mse_sum_weighted": _loss("MeanSquaredError", A, B, W, reduction="sum"),
     "mse_rank": _loss("MeanSquaredError", A[:, 0], B[:, :1]),
 }
+_POINTS = np.array([[1, 2], [3, 5], [5, 11]], np.float32)
+
+
+def _of_points(module: str, name: str, *args: Any, **options: Any) -> Value:
+    return lambda keras: getattr(getattr(keras, module), name)(*args, **options)(_POINTS)
+
+
+def _orthogonal(*args: Any, **options: Any) -> Value:
+    """Through a layer: on a NumPy array Keras's own fails."""
+
+    def value(keras: Any) -> Any:
+        layer = keras.layers.Dense(2, kernel_regularizer=keras.regularizers.OrthogonalRegularizer(*args, **options))
+        layer.build((None, 3))
+        layer.set_weights([_POINTS, np.zeros(2)])
+        return layer.losses[0]
+
+    return value
+
+
+_PENALTIES: dict[str, Value] = {
+    "l1_default": _of_points("regularizers", "L1"),
+    "l2_default": _of_points("regularizers", "L2"),
+    "l1_l2": _of_points("regularizers", "L1L2", 0.1, 0.2),
+    "orthogonal_rows": _orthogonal(),
+    "orthogonal_columns": _orthogonal(0.5, mode="columns"),
+    "max_norm": _of_points("constraints", "MaxNorm", 1.0),
+    "max_norm_default": _of_points("constraints", "MaxNorm"),
+    "max_norm_rows": _of_points("constraints", "MaxNorm", 3.0, axis=1),
+    "min_max_norm": _of_points("constraints", "MinMaxNorm", 0.5, 1.0, rate=0.3),
+    "unit_norm": _of_points("constraints", "UnitNorm"),
+    "unit_norm_whole": _of_points("constraints", "UnitNorm", axis=[0, 1]),
+    "non_neg": lambda keras: keras.constraints.NonNeg()(_POINTS - 4),
+}
 _METRICS: dict[str, Value] = {
     "binary_accuracy": _metric("BinaryAccuracy", ([0, 0, 1, 1], np.array([0.1, 0.6, 0.5, 0.9], np.float32))),
     "categorical_accuracy": _metric("CategoricalAccuracy", (FOUR, FOUR_P)),
@@ -127,6 +160,7 @@ _METRICS: dict[str, Value] = {
 }
 VALUES: dict[str, Value] = (
     _ACTIVATIONS
+    | _PENALTIES
     | {
         "activation_leaky_relu_slope": _activation("leaky_relu", negative_slope=0.05),
         "activation_elu_alpha": _activation("elu", alpha=0.5),

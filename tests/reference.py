@@ -28,15 +28,23 @@ def matmul_gradient(dy, x, w):
     return [dy @ w.T, rows.T @ dz]
 
 
-def dense(x, w, b=None, activation="identity", alpha=0.0):
+def _dropped(w, rate, stream, seed, step):
+    """DropConnect: an element's row is that of the kernel."""
+    return dropout(w, rate, stream, seed=seed, step=step) if rate else w
+
+
+def dense(x, w, b=None, activation="identity", alpha=0.0, drop_rate=0.0, stream=0, seed=0, step=0):
+    w = _dropped(w, drop_rate, stream, seed, step)
     z = x @ w if b is None else x @ w + b
     return _activate(activation, z, alpha)
 
 
-def dense_gradient(dy, x, w, b=None, activation="identity", alpha=0.0):
+def dense_gradient(dy, x, w, b=None, activation="identity", alpha=0.0, drop_rate=0.0, stream=0, seed=0, step=0):
+    w = _dropped(w, drop_rate, stream, seed, step)
     z = x @ w if b is None else x @ w + b
     dz = dy * _slope(activation, z, alpha)
-    gradients = matmul_gradient(dz, x, w)
+    dx, dw = matmul_gradient(dz, x, w)
+    gradients = [dx, _dropped(dw, drop_rate, stream, seed, step)]
     return gradients if b is None else [*gradients, dz.reshape(-1, dz.shape[-1]).sum(0)]
 
 
@@ -312,6 +320,46 @@ def metric(p, y, sample_weight=None, kind="", threshold=0.5, **options):
     return (w * values).sum(), w.sum()
 
 
+# --- penalties and constraints ------------------------------------------------------------------------------------
+def penalty(x, kind="l1_l2", l1=0.0, l2=0.0, factor=0.0, mode="rows", batch=False):
+    """Of a variable; of a batch of activations divided by its rows."""
+    if kind == "l1_l2":
+        return (l1 * np.abs(x).sum() + l2 * (x**2).sum()) / (len(x) if batch else 1)
+    u = _unit_rows(x if mode == "rows" else x.T)
+    n = len(u)
+    pairs = u @ u.T
+    return factor * (np.abs(pairs).sum() - np.abs(np.diag(pairs)).sum()) / (n * (n - 1)) if n > 1 else 0.0
+
+
+def penalty_gradient(x, kind="l1_l2", l1=0.0, l2=0.0, factor=0.0, mode="rows", batch=False):
+    if kind == "l1_l2":
+        return (l1 * np.sign(x) + 2 * l2 * x) / (len(x) if batch else 1)
+    w = x if mode == "rows" else x.T
+    u, n = _unit_rows(w), len(w)
+    if n < 2:
+        return np.zeros_like(x)
+    signs = np.sign(u @ u.T) * (1 - np.eye(n))
+    du = 2 * factor / (n * (n - 1)) * (signs @ u)
+    dw = (du - u * (du * u).sum(1, keepdims=True)) / np.linalg.norm(w, axis=1, keepdims=True)
+    return dw if mode == "rows" else dw.T
+
+
+def _unit_rows(w):
+    return w / np.linalg.norm(w, axis=1, keepdims=True)
+
+
+def constraint(w, kind, axis=(0,), min_value=0.0, max_value=None, rate=1.0):
+    if kind == "non_neg":
+        return np.maximum(w, 0)
+    n = np.sqrt((w**2).sum(tuple(axis), keepdims=True))
+    if kind == "unit_norm":
+        return w / (EPSILON + n)
+    if kind == "max_norm":
+        return w * np.clip(n, 0, 2.0 if max_value is None else max_value) / (EPSILON + n)
+    desired = rate * np.clip(n, min_value, 1.0 if max_value is None else max_value) + (1 - rate) * n
+    return w * desired / (EPSILON + n)
+
+
 # --- optimizers: one step in place, on float64 arrays -------------------------------------------------------------
 class Optimizer:
     """`spec` is what Trainer.set_optimizer takes; slots appear at the first step."""
@@ -394,18 +442,43 @@ def distribute(words, kind, a, b):
     return a + b * _quantile(low + (1 - 2 * low) * (words + 0.5) * 2.0**-32)
 
 
-def dropout_mask(shape, rate, *, seed=0, stream=0, step=0):
+def dropout_mask(shape, rate, *, seed=0, stream=0, step=0, noise_shape=None):
     """True where an element is kept."""
-    rows, columns = shape[0], int(np.prod(shape[1:]))
-    words = random_words(rows, columns, seed=seed, stream=stream, step=step, purpose=DROPOUT)
-    return (words >= rate * 2.0**32).reshape(shape)
+    given = noise_shape or [0] * len(shape)
+    drawn = [n or size for n, size in zip(given, shape, strict=True)]
+    words = random_words(drawn[0], int(np.prod(drawn[1:])), seed=seed, stream=stream, step=step, purpose=DROPOUT)
+    return np.broadcast_to((words >= rate * 2.0**32).reshape(drawn), shape)
 
 
-def dropout(x, rate, stream=0, *, seed=0, step=0):
-    if rate >= 1:
-        return np.zeros_like(x)
-    return np.where(dropout_mask(x.shape, rate, seed=seed, stream=stream, step=step), x / (1 - rate), 0.0)
+def _fate(rate, alpha):
+    """Scale and shift of what is kept, and what the rest becomes."""
+    if not alpha:
+        return 1 / (1 - rate) if rate < 1 else 0.0, 0.0, 0.0
+    low = -SELU_ALPHA * SELU_SCALE
+    a = ((1 - rate) * (1 + rate * low**2)) ** -0.5 if rate < 1 else 0.0
+    return a, -a * low * rate, a * low - a * low * rate
 
 
-def dropout_gradient(dy, x, rate, stream=0, *, seed=0, step=0):
-    return [dropout(dy, rate, stream, seed=seed, step=step)]
+def dropout(x, rate, stream=0, *, alpha=False, noise_shape=None, seed=0, step=0):
+    scale, shift, dropped = _fate(rate, alpha)
+    mask = dropout_mask(x.shape, rate, seed=seed, stream=stream, step=step, noise_shape=noise_shape)
+    return np.where(mask, x * scale + shift, dropped)
+
+
+def dropout_gradient(dy, x, rate, stream=0, *, alpha=False, noise_shape=None, seed=0, step=0):
+    mask = dropout_mask(x.shape, rate, seed=seed, stream=stream, step=step, noise_shape=noise_shape)
+    return [np.where(mask, dy * _fate(rate, alpha)[0], 0.0)]
+
+
+def _normal(shape, *, seed, stream, step):
+    words = random_words(shape[0], int(np.prod(shape[1:])), seed=seed, stream=stream, step=step, purpose=NOISE)
+    return distribute(words, "normal", 0.0, 1.0).reshape(shape)
+
+
+def noise(x, stddev, kind="add", stream=0, *, seed=0, step=0):
+    z = stddev * _normal(x.shape, seed=seed, stream=stream, step=step)
+    return x + z if kind == "add" else x * (1 + z)
+
+
+def noise_gradient(dy, x, stddev, kind="add", stream=0, *, seed=0, step=0):
+    return [dy if kind == "add" else dy * (1 + stddev * _normal(x.shape, seed=seed, stream=stream, step=step))]

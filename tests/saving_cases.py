@@ -69,6 +69,27 @@ def built_by_data():
     return model
 
 
+def regularised():
+    layers = [
+        keras.Input((4,)),
+        L.Dense(6, kernel_regularizer="l2", bias_regularizer=keras.regularizers.L1(0.02), activity_regularizer="l1"),
+        L.BatchNormalization(gamma_regularizer="l1", beta_constraint=keras.constraints.MaxNorm(0.5)),
+        L.ActivityRegularization(l1=0.01, l2=0.02),
+        L.Dense(1, kernel_constraint=keras.constraints.MinMaxNorm(0.1, 0.8, 0.5, [0, 1]), bias_constraint="non_neg"),
+    ]
+    return keras.Sequential(layers)
+
+
+def noisy():
+    layers = [
+        keras.Input((4,)),
+        L.GaussianNoise(0.1),
+        L.DropConnectDense(8, 0.2, activation="selu"),
+        L.AlphaDropout(0.1),
+    ]
+    return keras.Sequential([*layers, L.GaussianDropout(0.2), L.Dropout(0.2, noise_shape=(1, None)), L.Dense(1)])
+
+
 def with_bare_operations():
     x = keras.Input((4,))
     return keras.Model(x, L.Dense(1)(keras.ops.relu(x * 2.0 + 1.0)))
@@ -81,7 +102,7 @@ def with_names_like_the_optimizers():
 
 MODELS = [
     plain, normalised, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data, with_bare_operations,
-    with_names_like_the_optimizers,
+    regularised, noisy, with_names_like_the_optimizers,
 ]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

@@ -37,7 +37,7 @@ std::vector<Sink> sinks_of(const Plan& plan, const std::vector<py::array>& array
 
 int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_batch, int64_t n_batches,
             int64_t batch_size, int64_t n_rows, const PyRowIndex* index, const std::optional<Rates>& rates,
-            int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds) {
+            int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds, bool again) {
   Job job;
   job.data = &data.data;
   job.first_batch = first_batch;
@@ -52,6 +52,7 @@ int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_b
   job.step = step;
   job.seed = seed;
   job.slice_seconds = slice_seconds;
+  job.again = again;
   job.outputs = sinks_of(plan, outputs, trainer.dtype(), n_rows);
   Unlocked unlocked;
   return trainer.run(plan, job);
@@ -155,11 +156,10 @@ void bind_trainer(py::module_& m) {
       .def(py::init(&make_trainer), py::arg("variables"), py::arg("dtype") = "float32", py::arg("n_threads") = 0)
       .def(
           "plan",
-          [](Trainer& t, const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients) {
-            return t.plan(graph, max_rows, training, update, input_gradients);
-          },
+          [](Trainer& t, const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients,
+             bool samples) { return t.plan(graph, max_rows, training, update, input_gradients, samples); },
           py::arg("graph"), py::arg("max_rows"), py::arg("training") = false, py::arg("update") = false,
-          py::arg("input_gradients") = false, py::keep_alive<0, 1>())
+          py::arg("input_gradients") = false, py::arg("samples") = false, py::keep_alive<0, 1>())
       .def(
           "set_optimizer",
           [](Trainer& t, const py::dict& spec, bool keep_slots) { t.set_optimizer(optimizer_from(attrs_of(spec)), keep_slots); },
@@ -181,7 +181,10 @@ void bind_trainer(py::module_& m) {
       .def("run", &run, py::arg("plan"), py::arg("dataset"), py::arg("first_batch"), py::arg("n_batches"),
            py::arg("batch_size"), py::arg("n_rows"), py::arg("index") = py::none(), py::arg("rates") = py::none(),
            py::arg("step") = 0, py::arg("seed") = 0, py::arg("outputs") = py::list(), py::arg("slice_seconds") = 0.05,
-           "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released.")
+           py::arg("again") = false,
+           "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released. `again`: the "
+           "same batches as in the run before, with other random numbers; a plan that samples computes only what these "
+           "reach.")
       .def("time_steps", &time_steps, py::arg("plan"), py::arg("dataset"), py::arg("rows"),
            py::arg("outputs") = py::list(), py::arg("repeats") = 100,
            "Seconds of each step of a plan on one worker, the least of many batches of the first rows. An updating plan "

@@ -14,6 +14,7 @@ struct RunState {
   int64_t step = 0;                     // optimizer steps finished before this one
   uint64_t seed = 0;                    // of the run; masks are a function of (seed, stream, step, row, column)
   double learning_rate = 0;
+  bool again = false;                   // the batch of the run before, with other random numbers
 };
 
 // A kernel's place in the team: it computes share `id` of `count`, by a rule that fixes each output's bits

@@ -27,6 +27,14 @@ HL_INLINE void for_each_piece(int64_t rows, int64_t columns, int64_t piece, Work
   }
 }
 
+// The same with one piece a call.
+template <class Body>
+HL_INLINE void for_each_block(int64_t rows, int64_t columns, int64_t piece, Worker w, Body body) {
+  for_each_piece(rows, columns, piece, w, [&](int64_t row, int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; c += piece) body(row, c, least(end, c + piece));
+  });
+}
+
 // The lanes of a vector that count: all of them, or the first n. A body is compiled for both.
 struct AllLanes {};
 struct FirstLanes {

@@ -146,7 +146,7 @@ void Planner::step(const char* kernel, StepFn fn, const void* args, size_t size,
   record.order = order;
   record.accesses = std::move(accesses_);
   accesses_.clear();
-  record.step = {fn, nullptr, kernel, node_, false, cost, {}, 0};
+  record.step = {fn, nullptr, kernel, node_, false, plan_.options_.samples && !varies_[size_t(node_)], cost, {}, 0};
   if (placing_) {
     plan_.args_.emplace_back((size + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
     std::memcpy(plan_.args_.back().data(), args, size);
@@ -167,6 +167,7 @@ std::vector<size_t> Planner::order_of_steps() const {
   std::vector<size_t> order(records_.size());
   std::iota(order.begin(), order.end(), size_t(0));
   const auto rank = [&](size_t i) {
+    if (records_[i].order == Order::kFinal) return 3;
     if (records_[i].step.node < 0) return 2;  // the optimizer
     return small_ && records_[i].order == Order::kDeferred ? 1 : 0;
   };
@@ -183,6 +184,7 @@ int64_t Planner::place_in_order(const std::vector<size_t>& order) {
       life.last = std::max(life.last, int(position));
     }
   for (int id : kept_) storage_[size_t(id)].life.last = kForever;
+  if (plan_.options_.samples) keep_what_is_fixed();
   std::vector<Lifetime> lives;
   for (const Storage& storage : storage_) {
     lives.push_back(storage.life);
@@ -191,6 +193,19 @@ int64_t Planner::place_in_order(const std::vector<size_t>& order) {
   const int64_t bytes = place(lives);
   for (size_t i = 0; i < storage_.size(); ++i) storage_[i].life = lives[i];
   return bytes;
+}
+
+// Whatever fixed steps leave to the others lies where nothing else ever does.
+void Planner::keep_what_is_fixed() {
+  std::vector<bool> made(storage_.size(), false);
+  for (const Record& record : records_)
+    for (const Access& a : record.accesses) {
+      if (record.step.fixed) made[size_t(a.buffer)] = true;
+      if (!record.step.fixed && made[size_t(a.buffer)]) {
+        storage_[size_t(a.buffer)].life.first = 0;
+        storage_[size_t(a.buffer)].life.last = kForever;
+      }
+    }
 }
 
 void Planner::place_buffers() {

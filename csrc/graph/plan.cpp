@@ -49,12 +49,14 @@ void Plan::reset_accumulators() {
 void Plan::run(const RunState& state, Worker worker, Barrier& barrier) const noexcept {
   for (const Step& step : steps_) {
     if (step.barrier) barrier.wait(worker);
+    if (state.again && step.fixed) continue;
     step.fn(step.args, state, worker);
   }
 }
 
 std::string Plan::run_checked(const RunState& state) const {
   for (const Step& step : steps_) {
+    if (state.again && step.fixed) continue;
     step.fn(step.args, state, {0, 1});
     if (!step.output) continue;
     const bool ok = dtype_ == DType::f32 ? finite<float>(step.output, state.rows, step.features)

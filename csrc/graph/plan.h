@@ -30,6 +30,7 @@ struct PlanOptions {
   std::optional<Optimizer> optimizer;  // and update by this rule
   bool input_gradients = false;      // keep the gradients of the graph's inputs
   std::shared_ptr<Account> account;  // of the arenas of these plans, or null
+  bool samples = false;              // what no random number enters is computed once for all runs of a batch
 };
 
 struct Step {
@@ -38,6 +39,7 @@ struct Step {
   const char* kernel;
   int node;      // of the plan's graph, or -1 for the optimizer
   bool barrier;  // others' results are needed first
+  bool fixed;    // in a plan that samples: the same in every run of a batch
   Cost cost;
   Tensor output;         // the node's value, where this step finishes it; else empty
   int64_t features = 0;  // of that value

@@ -10,7 +10,7 @@ bool is_float(const Spec& spec) { return spec.dtype == DType::f32 || spec.dtype 
 
 bool sends_gradient(const Node& node) {
   const std::string op = node.op->name;
-  return op != "metric" && op != "output";
+  return op != "metric" && op != "output" && op != "constraint";
 }
 
 }  // namespace
@@ -20,6 +20,7 @@ Planner::Planner(Plan& plan, const Kernels& kernels, const std::vector<Variable>
 
 void Planner::build() {
   find_gradients();
+  find_variation();
   walk();
   place_buffers();
   plan_.accumulators_.assign(4 * accumulator_of_.size(), 0);
@@ -47,6 +48,14 @@ void Planner::find_gradients() {
   }
 }
 
+void Planner::find_variation() {
+  for (const Node& n : plan_.graph_.nodes()) {
+    bool varies = n.attrs.has("stream");
+    for (int in : n.inputs) varies = varies || (value(in).node >= 0 && varies_[size_t(value(in).node)]);
+    varies_.push_back(varies);
+  }
+}
+
 void Planner::walk() {
   const size_t n_values = plan_.graph_.values().size();
   cursor_ = 0;
@@ -62,7 +71,9 @@ void Planner::walk() {
   records_.clear();
   forward();
   if (plan_.options_.training) backward();
-  if (plan_.options_.optimizer) optimize();
+  if (!plan_.options_.optimizer) return;
+  optimize();
+  visit(&Op::after_update);
 }
 
 void Planner::forward() {
@@ -82,6 +93,15 @@ void Planner::backward() {
     collect_gradients();
   }
   keep_input_gradients();
+  visit(&Op::before_update);
+}
+
+void Planner::visit(void (*Op::* rule)(Build&)) {
+  for (node_ = 0; node_ < int(plan_.graph_.nodes().size()); ++node_) {
+    if (!(node().op->*rule)) continue;
+    (node().op->*rule)(*this);
+    collect_gradients();
+  }
 }
 
 // Several users of a value (skip connections, shared layers) each make a whole gradient; here they are added.

@@ -36,6 +36,7 @@ class Planner final : public Build {
   Sink* sink() override;
   void alias_output(Buf from) override;
   void alias_grad_input(int i, Buf from) override;
+  Buf whole_gradient(int i) override { return gradients_[size_t(input_value(i))]; }
   bool take_activation(int i, Activation* activation) override;
   bool grad_is_preactivation() const override;
   const Optimizer* updater(int i) const override;
@@ -71,9 +72,11 @@ class Planner final : public Build {
   const Variable& variable_of(const Value& v) const { return variables_[size_t(v.variable)]; }
 
   void find_gradients();
+  void find_variation();
   void walk();
   void forward();
   void backward();
+  void visit(void (*Op::* rule)(Build&));
   OptimizerRange range_of(const Variable& variable, Buf weight);
   void optimize();
   void collect_gradients();
@@ -87,6 +90,7 @@ class Planner final : public Build {
 
   std::vector<size_t> order_of_steps() const;
   int64_t place_in_order(const std::vector<size_t>& order);
+  void keep_what_is_fixed();
   void place_buffers();
   void finish();
   bool conflicts(const std::vector<Access>& before, const std::vector<Access>& now) const;
@@ -96,6 +100,7 @@ class Planner final : public Build {
   const std::vector<Variable>& variables_;
   std::vector<Storage> storage_;
   std::vector<bool> needs_grad_;     // by value
+  std::vector<bool> varies_;         // by node: a random number enters
   std::vector<int> gradient_users_;  // by value: nodes that may send it a gradient
   bool placing_ = false;
   bool small_ = false;  // the arena fits a core's cache

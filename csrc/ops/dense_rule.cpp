@@ -1,14 +1,17 @@
 #include "ops/dense.h"
 
 #include "core/error.h"
+#include "core/philox.h"
 #include "ops/op.h"
 #include "ops/rules.h"
 
 namespace hl {
 namespace {
 
+double drop_rate(const Attrs& attrs) { return attrs.number("drop_rate", 0); }
+
 void infer(Infer& node) {
-  node.allow({"activation", "alpha"});
+  node.allow({"activation", "alpha", "drop_rate", "stream"});
   if (node.inputs() < 2 || node.inputs() > 3)
     node.fail("x, w and perhaps b", std::to_string(node.inputs()) + " inputs");
   const Spec &x = node.input(0), &w = node.input(1);
@@ -17,14 +20,38 @@ void infer(Infer& node) {
   if (node.inputs() == 3 && node.input(2).shape != Shape{N})
     node.fail("a bias of shape " + to_string(Shape{N}), to_string(node.input(2).shape));
   activation_of(node.attrs());
+  const double rate = drop_rate(node.attrs());
+  if (!(rate >= 0 && rate <= 1)) node.fail("a drop_rate from 0 to 1", std::to_string(rate));
+  const int64_t stream = node.attrs().integer("stream", 0);
+  if (stream < 0 || stream >= kMostStreams) node.fail("a stream from 0 to 2**29 - 1", std::to_string(stream));
   Shape shape = x.shape;
   shape.back() = N;
   node.output({shape, x.dtype});
 }
 
+// DropConnect: dst = src with the mask of the step.
+void drop(Build& b, Tensor src, Tensor dst, Order order) {
+  DropWeights d{};
+  d.src = src.data;
+  d.dst = dst.data;
+  d.shape = panel_shape(b.spec(1).shape);
+  d.last_dropped = last_dropped(drop_rate(b.attrs()));
+  d.stream = b.attrs().integer("stream", 0);
+  d.scale = 1 / (1 - drop_rate(b.attrs()));
+  const double elements = double(d.shape.K) * d.shape.N;
+  b.emit(b.kernels().drop_weights, d, {30 * elements, 2 * elements * size_of(b.dtype())}, order);
+}
+
+// The weights that the products see.
+Buf weights(Build& b) {
+  if (drop_rate(b.attrs()) == 0) return b.input(1);
+  return b.save(0, {1, panel_shape(b.spec(1).shape).elements(b.kernels().panel_width), b.dtype()});
+}
+
 void forward(Build& b) {
   DenseForward a{};
   const Spec& w = b.spec(1);
+  if (drop_rate(b.attrs()) > 0) drop(b, b.read(b.input(1)), b.write(weights(b)), Order::kChain);
   a.K = w.shape[0];
   a.N = w.shape[1];
   a.activation = activation_of(b.attrs());
@@ -33,7 +60,7 @@ void forward(Build& b) {
   a.rows_per_sample = x.per_sample;
   a.x = b.read(x.buf);
   a.x.ld = x.ld;
-  a.w = b.read(b.input(1)).data;
+  a.w = b.read(weights(b)).data;
   a.b = b.inputs() == 3 ? b.read(b.input(2)).data : nullptr;
   a.y = b.write(y.buf);
   a.y.ld = y.ld;
@@ -46,7 +73,7 @@ void forward(Build& b) {
 
 // Few rows: the update is part of the product, where nobody else has a say in it.
 bool update_in_place(Build& b, const Rows& x, const Rows& dz, Cost cost) {
-  if (b.max_rows() * x.per_sample > kUpdateRows) return false;
+  if (b.max_rows() * x.per_sample > kUpdateRows || drop_rate(b.attrs()) > 0) return false;
   DenseUpdateParams a{};
   for (int i = 1; i < b.inputs(); ++i) {
     if (!b.wants_grad(i)) continue;
@@ -75,7 +102,7 @@ void backward(Build& b) {
     if (b.max_rows() * dz.per_sample > kFewRows) {
       PanelTranspose t{};
       t.shape = {K, N};
-      t.src = b.read(b.input(1)).data;
+      t.src = b.read(weights(b)).data;
       wt = b.scratch({1, PanelShape{N, K}.elements(b.kernels().panel_width), b.dtype()});
       t.dst = b.write(wt).data;
       b.emit(b.kernels().panel_transpose, t, {0, 2 * e * kn});
@@ -92,7 +119,7 @@ void backward(Build& b) {
     const Rows dx = rows_for_output(b, b.grad_input(0), b.spec(0));
     a.dz = b.read(dz.buf);
     a.dz.ld = dz.ld;
-    a.w = b.read(b.input(1)).data;
+    a.w = b.read(weights(b)).data;
     a.wt = wt ? b.read(wt).data : nullptr;
     a.dx = b.write(dx.buf);
     a.dx.ld = dx.ld;
@@ -115,6 +142,10 @@ void backward(Build& b) {
     a.dw = b.wants_grad(1) ? b.write(b.grad_input(1)).data : nullptr;
     a.db = has_bias && b.wants_grad(2) ? b.write(b.grad_input(2)).data : nullptr;
     b.emit(b.kernels().dense_backward_params, a, cost, Order::kDeferred);
+    if (drop_rate(b.attrs()) > 0 && b.wants_grad(1)) {
+      const Tensor dw = b.update(b.grad_input(1));
+      drop(b, dw, dw, Order::kDeferred);
+    }
   }
 }
 

@@ -75,8 +75,9 @@ struct Cost {
 };
 
 // Some results nobody needs before the update, or the end of the batch: weight gradients, sums for the log. The plan
-// may run these steps after the whole input-gradient chain, where no barrier stands between them.
-enum class Order { kChain, kDeferred };
+// may run these steps after the whole input-gradient chain, where no barrier stands between them. Final ones come after
+// the update.
+enum class Order { kChain, kDeferred, kFinal };
 
 // What a rule's forward and backward may call. Both run twice with the same calls: once to measure, once with
 // final addresses. `read`, `write` and `update` give a buffer's view and note the access for the next `emit`.
@@ -114,6 +115,9 @@ class Build {
   virtual void alias_output(Buf from) = 0;
   virtual void alias_grad_input(int i, Buf from) = 0;
 
+  // Before the update: the whole gradient of input i, a variable, which may be added to; empty if nobody sends it one.
+  virtual Buf whole_gradient(int i) = 0;
+
   // An activation that made input i (one that is fused into its node) may be differentiated by whoever makes that input's
   // gradient. A rule that can do so calls `take_activation` in backward and, if true, delivers grad_input(i)
   // already multiplied by the derivative. The node below then sees `grad_is_preactivation`.
@@ -146,6 +150,8 @@ struct Op {
   void (*forward)(Build&);
   void (*backward)(Build&);  // null: no gradient flows through
   bool activates = false;    // can apply an activation to its output: attributes "activation" and "alpha"
+  void (*before_update)(Build&) = nullptr;  // when all gradients are there: may add to those of variables
+  void (*after_update)(Build&) = nullptr;   // may change variables once more
 };
 
 // Throws ValueError with a suggestion for an unknown name.

@@ -38,6 +38,7 @@ RunState state_of(const Plan& plan, const Job& job, int64_t batch) {
   }
   state.step = job.step + (plan.has_optimizer() ? batch - job.first_batch : 0);
   state.seed = job.seed;
+  state.again = job.again;
   state.learning_rate = job.rates ? job.rates[batch - job.first_batch] : 0;
   return state;
 }
@@ -78,7 +79,7 @@ void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots) {
 }
 
 std::unique_ptr<Plan> Trainer::plan(const Graph& graph, int64_t max_rows, bool training, bool update,
-                                    bool input_gradients) {
+                                    bool input_gradients, bool samples) {
   if (update && !optimizer_) throw ValueError("[trainer] expected an optimizer before a plan that updates.");
   PlanOptions options;
   options.max_rows = max_rows;
@@ -86,6 +87,7 @@ std::unique_ptr<Plan> Trainer::plan(const Graph& graph, int64_t max_rows, bool t
   if (update) options.optimizer = optimizer_;
   options.input_gradients = input_gradients;
   options.account = plan_memory_;
+  options.samples = samples;
   return std::make_unique<Plan>(graph, kernels_, slab_.variables(), options);
 }
 

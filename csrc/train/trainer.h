@@ -20,6 +20,7 @@ struct Job {
   int64_t step = 0;                 // optimizer steps finished before first_batch
   uint64_t seed = 0;
   std::vector<Sink> outputs;  // arrays of n_rows rows, one per output of the graph
+  bool again = false;         // these batches ran just before, in a plan that samples
   double slice_seconds = 0.05;
 };
 
@@ -34,7 +35,8 @@ class Trainer {
 
   // Slots start at zero, or go on with what they hold.
   void set_optimizer(const Optimizer& optimizer, bool keep_slots);
-  std::unique_ptr<Plan> plan(const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients);
+  std::unique_ptr<Plan> plan(const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients,
+                             bool samples = false);
 
   // Runs batches until the job is done or slice_seconds have passed; returns how many it ran. Plans that update
   // variables have the trainer for themselves; others run side by side, each plan in one thread at a time.

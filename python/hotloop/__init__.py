@@ -14,6 +14,7 @@ from . import (
     backend,
     callbacks,
     config,
+    constraints,
     initializers,
     layers,
     losses,
@@ -21,6 +22,7 @@ from . import (
     models,
     ops,
     optimizers,
+    regularizers,
     utils,
 )
 from ._core import DeviceError
@@ -43,8 +45,8 @@ __version__: str = _core.build_info()["version"]
 __all__ = [
     "DeviceError", "FormatError", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
     "Optimizer", "Sequential", "TableModel", "TraceError", "Variable", "activations", "backend", "callbacks",
-    "config", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "saving",
-    "testing", "utils",
+    "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
+    "regularizers", "saving", "testing", "utils",
 ]  # fmt: skip
 
 _LATER = {"datasets": "", "saving": "", "testing": "", "FormatError": "saving", "TableModel": "table"}

@@ -74,8 +74,10 @@ class Resolved:
             total += term.weight * value
             if len(self.losses) > 1:
                 values[term.log_name] = value
-        for term, row in zip(self.metrics, rows[len(self.losses) :], strict=True):
+        metrics, penalties = np.split(rows[len(self.losses) :], [len(self.metrics)])
+        for term, row in zip(self.metrics, metrics, strict=True):
             values[term.log_name] = term.node.result_from(float(row[0]), float(row[1]))
+        total += sum(float(row[0] / row[1]) for row in penalties if row[1])
         values["loss"] = total
         return dict(sorted(values.items()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,6 +116,35 @@ class Engine:
             done += run(plan, dataset, done, batches - done, batch, n, None, None, step, seed, outputs)
         program.give_plan(plan)
         return outputs
+
+    def sample(
+        self, program: Program, columns: Columns, n: int, where: str, samples: int, step: int, seed: int, rows: int
+    ) -> Iterator[tuple[slice, Iterator[list[np.ndarray]]]]:
+        """For every batch its rows, and its outputs again and again, each time with the random numbers of another step.
+
+        What no random number reaches is computed the first time only.
+        """
+        dataset = program.bind(columns, where)
+        outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
+        batch = min(n, rows)
+        plan = program.take_plan(self.trainer, rows_for(batch))
+        for number in range(-(-n // batch)):
+            part = slice(number * batch, min((number + 1) * batch, n))
+
+            def run(sample: int, number: int = number) -> int:
+                self.slab.claim()
+                return self.trainer.run(
+                    plan, dataset, number, 1, batch, n, None, None, step + sample, seed, outputs, again=sample > 0
+                )
+
+            yield part, _drawn(run, [output[part] for output in outputs], samples)
+        program.give_plan(plan)
+
+
+def _drawn(run: Callable[[int], int], outputs: list[np.ndarray], samples: int) -> Iterator[list[np.ndarray]]:
+    for sample in range(samples):
+        run(sample)
+        yield outputs
 
 
 def rows_for(n: int) -> int:

@@ -19,8 +19,8 @@ from .trace import Traced, TracedInput, TracedProduct, infer_outputs, refuse_wei
 from .variable import Variable
 
 __all__ = [
-    "add", "apply", "concatenate", "dense", "divide", "dropout", "flatten", "matmul", "max", "mean", "min", "multiply",
-    "negative", "one_hot", "reshape", "subtract", "sum", *activations.names(),
+    "add", "apply", "concatenate", "dense", "divide", "drop_connect", "dropout", "flatten", "matmul", "max", "mean",
+    "min", "multiply", "negative", "noise", "one_hot", "reshape", "subtract", "sum", *activations.names(),
 ]  # fmt: skip
 
 _SEEDED_STREAMS = 1 << 28  # streams below are numbered as layers come, those above belong to seeds
@@ -179,14 +179,38 @@ def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:
     return apply("one_hot", [x], {"num_tokens": num_classes, "mode": mode})
 
 
-def dropout(x: Any, rate: float, seed: int | None = None) -> Any:
-    """Zero a share `rate` of the elements and divide the others by 1 - rate; a fresh mask in every step."""
+def dropout(x: Any, rate: float, seed: int | None = None, noise_shape: Any = None, alpha: bool = False) -> Any:
+    """Zero a share `rate` of the elements and divide the others by 1 - rate; a fresh mask in every step.
+
+    `noise_shape` and `alpha` are those of `layers.Dropout` and `layers.AlphaDropout`.
+    """
+    attrs: dict[str, Any] = {"rate": float(rate)}
+    if alpha:
+        attrs["alpha"] = True
+    if noise_shape is not None:
+        batch, *sample = [size or 0 for size in noise_shape]
+        attrs["noise_shape"] = [1 if batch == 1 else 0, *sample]
+    return apply("dropout", [x], {**attrs, "stream": _stream(x, seed)})
+
+
+def noise(x: Any, stddev: float, seed: int | None = None, multiply: bool = False) -> Any:
+    """x + z, or x (1 + z), with normal z of mean 0; fresh in every step."""
+    attrs = {"kind": "multiply" if multiply else "add", "stddev": float(stddev), "stream": _stream(x, seed)}
+    return apply("noise", [x], attrs)
+
+
+def drop_connect(x: Any, kernel: Any, bias: Any, rate: float, seed: int | None = None) -> Any:
+    """`dense` with a share `rate` of the kernel's elements zero and the others divided by 1 - rate."""
+    inputs = [x, kernel] if bias is None else [x, kernel, bias]
+    return apply("dense", inputs, {"drop_rate": float(rate), "stream": _stream(x, seed)})
+
+
+def _stream(x: Any, seed: int | None) -> int:
+    """Where the random numbers of an op come from: the next of the model, or that of a seed."""
+    if seed is not None:
+        return _SEEDED_STREAMS + hash(seed) % _SEEDED_STREAMS
     trace = trace_of([x])
-    if seed is None:
-        stream = trace.next_stream() if trace is not None else 0
-    else:
-        stream = _SEEDED_STREAMS + hash(seed) % _SEEDED_STREAMS
-    return apply("dropout", [x], {"rate": float(rate), "stream": stream})
+    return trace.next_stream() if trace is not None else 0
 
 
 def _affine(x: Any, scale: float, offset: float) -> Any:

@@ -55,6 +55,8 @@ class Pass:
         chunk, before, _ = self._mark
         assert chunk is not None
         rates, step = None, before + done
+        if self.program.constrained:
+            count = 1
         if self.optimizer is not None:
             step = self.optimizer.iterations
             self._others = step - before - done
@@ -66,6 +68,7 @@ class Pass:
                     self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index,
                     rates, step, self.seed,
                 )  # fmt: skip
+                self.program.constrain(self.engine.slab)
                 if self.optimizer is not None:
                     self.optimizer.iterations = step + ran
         except BaseException:  # interrupted: some of the batches may have run
@@ -92,7 +95,7 @@ class Pass:
         """The first step whose loss was NaN or Inf, or -1."""
         if self._plan is None:
             return -1
-        steps = self._plan.metrics()[: len(self.resolved.losses), 3]
+        steps = self._plan.metrics()[:, 3]
         bad = steps[steps >= 0]
         return int(bad.min()) if len(bad) else -1
 

@@ -12,9 +12,12 @@ from . import _core
 from .arrays import check_codes, readable, with_sample_shape
 from .locks import add_locks
 from .trace import Feed, Trace, Traced
+from .variable import Variable
 
 if TYPE_CHECKING:
     import threading
+
+    from .slab import Slab
 
 Columns = dict[tuple[str, int], np.ndarray]  # by Feed.source; checked, samples along axis 0
 _SIZES = 12  # sizes of batches that plans are kept for; the one unused for longest goes first
@@ -36,6 +39,8 @@ class Program:
         Plans run backward and the optimizer.
     structure : optional
         The nesting that the outputs are returned in.
+    constrained : sequence of Variable
+        Those whose constraint is Python, called after every batch.
     """
 
     _lock: threading.RLock
@@ -47,11 +52,14 @@ class Program:
         training: bool = False,
         update: bool = False,
         structure: Any = None,
+        constrained: Sequence[Variable] = (),
     ) -> None:
         self.graph = trace.graph
         self.structure = structure
         self.dtype = np.dtype(trace.dtype)
         self.training, self.update, self.draws = training, update, trace.draws
+        self.samples = trace.sampling
+        self.constrained = list(constrained)
         for output in outputs:
             trace.graph.output(_float_value(output, trace.dtype))
         self.output_shapes = [tuple(output.shape[1:]) for output in outputs]
@@ -78,7 +86,12 @@ class Program:
                 self._plans.popitem(last=False)
             if idle:
                 return idle.pop()
-        return trainer.plan(self.graph, rows, training=self.update, update=self.update)
+        return trainer.plan(self.graph, rows, training=self.update, update=self.update, samples=self.samples)
+
+    def constrain(self, slab: Slab) -> None:
+        """Call the constraints that are Python; the caller holds the slab."""
+        for variable in self.constrained:
+            slab.write(variable, variable._checked(variable.constraint(slab.read(variable)), "constraint"))
 
     def give_plan(self, plan: Any) -> None:
         """Keep the plan for the next one who needs its size."""

@@ -60,6 +60,9 @@ class Runtime:
         def weights(self) -> list[Variable]: ...
 
         @property
+        def trainable_weights(self) -> list[Variable]: ...
+
+        @property
         def _compute_dtype(self) -> str: ...
 
         def trace_call(self, args: tuple, kwargs: dict[str, Any]) -> Any: ...
@@ -99,6 +102,7 @@ class Runtime:
         try:
             with engine.slab.at_home():
                 engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now())
+                program.constrain(engine.slab)
                 if optimizer is not None:
                     optimizer.iterations = step + 1
         finally:
@@ -205,16 +209,17 @@ class Runtime:
         return resolved
 
     def _program(self, mode: str, resolved: Resolved | None = None, columns: Columns | None = None) -> Program:
-        """The program of a mode: "train", "test", "predict", or "call", which predicts in training mode."""
+        """The program of a mode: "train", "test", "predict", "call", which predicts in training mode, or "sample"."""
         weighted = tuple(i for kind, i in columns if kind == "w") if columns is not None else ()
         training = mode in ("train", "call")
-        key = (mode, resolved, weighted, self._freezing() if training else None)
+        key = (mode, resolved, weighted, self._freezing() if training or resolved is not None else None)
         engine = self._get_engine()
         return engine.program(key, lambda: self._trace(engine, mode, resolved, weighted))
 
     def _trace(self, engine: Engine, mode: str, resolved: Resolved | None, weighted: tuple[int, ...]) -> Program:
         training = mode in ("train", "call")
         trace = Trace(engine.dtype, training, engine.slab.index_of)
+        trace.sampling = mode == "sample"
         numbers = itertools.count()
         inputs = map_structure(
             lambda t: trace.input(("x", next(numbers)), t.shape[1:], t.dtype, t.name),
@@ -226,13 +231,16 @@ class Runtime:
             structure = None if not isinstance(result, (list, tuple, dict)) else map_structure(lambda _: None, result)
             return Program(trace, outputs, training, structure=structure)
         resolved.add_nodes(trace, outputs, weighted)
-        return Program(trace, (), training, update=mode == "train")
+        weights = self.trainable_weights
+        trace.add_penalties(weights)
+        left = trace.add_constraints(weights) if mode == "train" else []
+        return Program(trace, (), training, update=mode == "train", constrained=left)
 
     def _freezing(self) -> Any:
-        """All trainable flags: a program in training mode holds for these."""
+        """All trainable flags, regularizers and constraints: a program of training or evaluation holds for these."""
         count = freeze_count()
         if self._frozen[0] != count:
-            flags = tuple(v.trainable for v in self.weights)
+            flags = tuple((v.trainable, v.regularizer, v.constraint) for v in self.weights)
             self._frozen = (count, (flags, tuple(layer.trainable for layer in self._all_layers())))
         return self._frozen[1]
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import _core
+from . import _core, constraints
 from .tensor import KerasTensor, Operation, Shape, Symbolic, TraceError
 from .tree import map_structure
 from .variable import Variable
@@ -16,7 +16,6 @@ from .variable import Variable
 if TYPE_CHECKING:
     from .layers.string_lookup import StringLookup
 
-_RANDOM_OPS = ("dropout", "random")
 _tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 
 
@@ -137,6 +136,8 @@ class Trace:
         self.feeds: list[Feed] = []
         self.streams = 0
         self.draws = False  # whether any op draws random numbers
+        self.sampling = False  # layers that are only stochastic run as in training
+        self.penalties: list[tuple[int, dict[str, Any], str]] = []  # of activations: value, attributes, layer
         self._index_of = index_of
         self._variables: dict[int, int] = {}
         self._fed: dict[tuple, int] = {}
@@ -190,13 +191,36 @@ class Trace:
 
     def add(self, op: str, inputs: list[Any], attrs: dict[str, Any]) -> Traced:
         """Add a node, named after the layer whose `call` is running."""
-        self.draws = self.draws or op in _RANDOM_OPS
+        self.draws = self.draws or "stream" in attrs
         number = self.graph.add(op, [self._number(op, x) for x in inputs], attrs, self.layer_name)
         return Traced(self, number)
 
     def add_loss_or_metric(self, op: str, inputs: list[int], attrs: dict[str, Any], name: str) -> None:
         """Add a node without output; its row of `Plan.metrics()` is the next one."""
         self.graph.add(op, inputs, attrs, name)
+
+    def penalise(self, value: int, regularizer: Any) -> None:
+        """Note a penalty of the layer whose `call` is running."""
+        self.penalties.append((value, regularizer.node_attrs(), self.layer_name))
+
+    def add_penalties(self, variables: Iterable[Variable]) -> None:
+        """The noted penalties, and those of these variables; their rows of `Plan.metrics()` are the last ones."""
+        weights = [
+            (self.variable(v), v.regularizer.node_attrs(), v.path) for v in variables if v.regularizer is not None
+        ]
+        for value, attrs, name in self.penalties + weights:
+            self.graph.add("penalty", [value], attrs, name)
+
+    def add_constraints(self, variables: Iterable[Variable]) -> list[Variable]:
+        """Constrain these variables after every update; those are left that Python must constrain."""
+        left = []
+        for variable in variables:
+            attrs = constraints.node_attrs(variable.constraint)
+            if attrs is not None:
+                self.graph.add("constraint", [self.variable(variable)], attrs, variable.path)
+            elif variable.constraint is not None:
+                left.append(variable)
+        return left
 
     def next_stream(self) -> int:
         """A number for the next layer that draws random numbers."""

@@ -18,7 +18,7 @@ from .data import is_stream, positive
 from .fitting import evaluate_data, fit_data
 from .identifiers import unknown_argument
 from .overrides import refuse_overrides
-from .predicting import predict_columns, predict_stream
+from .predicting import predict_columns, predict_samples, predict_stream
 from .runtime import Runtime
 from .tree import pack_like
 
@@ -288,6 +288,41 @@ class Training(Runtime):
         else:
             outputs = predict_columns(self, self._columns(x, where="predict"), batch_size, verbose, steps, callbacks)
         return pack_like(self._outputs, outputs)
+
+    def predict_mc(self, x: Any, samples: int = 100, batch_size: int | None = None) -> tuple[Any, Any]:
+        """Mean and standard deviation of predictions with the random layers on: Monte Carlo dropout.
+
+        Layers that are `stochastic` (dropout and noise) run as in training, all others as in inference; what comes
+        before the first of them is computed once. The memory needed does not grow with `samples`.
+
+        Parameters
+        ----------
+        x : array_like, or list or dict of them
+        samples : int
+        batch_size : int, optional
+            A hint how much memory to use: results do not depend on it.
+
+        Returns
+        -------
+        mean, std : ndarray, or the structures of them that the model's outputs have
+            `std` as `np.std` over the samples. For a model without random layers it is zero.
+
+        Notes
+        -----
+        Every call draws anew; `utils.set_random_seed` before `compile` makes a program repeat.
+        Gal and Ghahramani, "Dropout as a Bayesian Approximation", ICML 2016.
+
+        Examples
+        --------
+        >>> import hotloop as keras, numpy as np
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
+        >>> mean, std = model.predict_mc(np.ones((4, 3)), samples=10)
+        >>> mean.shape, std.shape
+        ((4, 2), (4, 2))
+        """
+        count = positive(samples, "predict_mc", "samples")
+        means, deviations = predict_samples(self, self._columns(x, where="predict_mc"), count, batch_size)
+        return pack_like(self._outputs, means), pack_like(self._outputs, deviations)
 
     # One batch.
 

@@ -85,6 +85,8 @@ class Variable:
         self.name = name or "variable"
         self.path = self.name
         self._trainable = bool(trainable)
+        self._regularizer: Any = None
+        self._constraint: Any = None
         self._home: Slab | None = None
         limit = allowance.get()
         if callable(initializer):
@@ -107,6 +109,30 @@ class Variable:
         if bool(value) != self._trainable:
             self._trainable = bool(value)
             note_freeze()
+
+    @property
+    def regularizer(self) -> Any:
+        """What its penalty in the loss is, or None."""
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value: Any) -> None:
+        from . import regularizers
+
+        self._regularizer = regularizers.get(value)
+        note_freeze()
+
+    @property
+    def constraint(self) -> Any:
+        """What is done to it after every update, or None."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value: Any) -> None:
+        from . import constraints
+
+        self._constraint = constraints.get(value)
+        note_freeze()
 
     @property
     def ndim(self) -> int:

@@ -10,22 +10,19 @@ import hotloop as keras
 L = keras.layers
 NOT_YET = [
     (lambda **k: L.Dense(2, **k), {
-        "kernel_regularizer": None, "bias_regularizer": None, "activity_regularizer": None, "kernel_constraint": None,
-        "bias_constraint": None, "lora_rank": None, "lora_alpha": None, "quantization_config": None, "autocast": True,
+        "lora_rank": None, "lora_alpha": None, "quantization_config": None, "autocast": True,
     }),
     (L.BatchNormalization, {
-        "beta_regularizer": None, "gamma_regularizer": None, "beta_constraint": None, "gamma_constraint": None,
         "synchronized": False, "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99,
     }),
     (lambda **k: L.CategoryEncoding(3, **k), {"sparse": False}),
     (L.StringLookup, {
         "idf_weights": None, "invert": False, "pad_to_max_tokens": False, "sparse": False, "encoding": "utf-8",
     }),
-    (L.ReLU, {"activity_regularizer": None}),
+    (L.ReLU, {"autocast": True}),
     (lambda **k: keras.Input((2,), **k), {"sparse": None, "ragged": None, "tensor": None, "optional": False}),
     (lambda **k: L.Layer().add_weight((2,), **k), {
-        "regularizer": None, "constraint": None, "autocast": True, "aggregation": "none",
-        "overwrite_with_gradient": False,
+        "autocast": True, "aggregation": "none", "overwrite_with_gradient": False,
     }),
     (lambda **k: keras.optimizers.Adam(**k), {"weight_decay": None, "clipnorm": None, "use_ema": False}),
 ]  # fmt: skip

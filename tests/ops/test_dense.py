@@ -161,3 +161,37 @@ def test_a_row_has_the_same_bits_in_a_batch_of_any_size(K, N, dtype, rng):
         some, some_gradients, _ = chain(dtype, x[:rows], variables, upstream[:rows], ["tanh"])
         assert harness.same_bits(some, out[:rows])
         assert harness.same_bits(some_gradients[0], gradients[0][:rows])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (33, 17), (64, 64), (20, 131)], ids=str)
+@pytest.mark.parametrize("rows", [1, 2, 9])
+def test_dropped_weights_count_in_no_product_and_get_no_gradient(shape, rows, dtype, rng):
+    attrs = {"activation": "tanh", "drop_rate": 0.4, "stream": 3}
+    x, w, b = rng.standard_normal((rows, shape[0])), rng.standard_normal(shape), rng.standard_normal(shape[1])
+    case = Case("dense", [x], attrs, [w, b], kind="product_activation", terms=shape[0] + rows).typed(dtype)
+    upstream = rng.standard_normal((rows, shape[1])).astype(dtype)
+    got = case.run(dtype=dtype, training=True, upstream=upstream, seed=5, step=7)
+    exact = case.exact()
+    mask = reference.dropout_mask(shape, 0.4, seed=5, stream=3, step=7)
+    assert mask.any() or shape == (1, 1)
+    want = reference.dense(*exact, **attrs, seed=5, step=7)
+    gradients = reference.dense_gradient(upstream.astype(float), *exact, **attrs, seed=5, step=7)
+    row, scale = _core.row(dtype), 10 * np.sqrt(shape[0])
+    harness.assert_close(got.output, want, case.kind, row, dtype, case.terms, scale)
+    for g, wanted in zip([*got.input_gradients, *got.variable_gradients], gradients, strict=True):
+        harness.assert_close(g, wanted, case.kind, row, dtype, case.terms, scale)
+    np.testing.assert_array_equal(got.variable_gradients[0][~mask], 0)
+
+
+def test_dropped_weights_are_the_same_for_any_team_and_batch(dtype, rng):
+    attrs = {"drop_rate": 0.4, "stream": 3}
+    case = Case("dense", [rng.standard_normal((150, 300))], attrs, [rng.standard_normal((300, 200))])
+    harness.check_team(case, dtype, rng, seed=4)
+    harness.check_any_batch(
+        Case("dense", [rng.standard_normal((13, 20))], attrs, [rng.standard_normal((20, 33))]), dtype
+    )
+
+
+def test_a_drop_rate_outside_0_to_1_is_refused():
+    with pytest.raises(ValueError, match="expected a drop_rate from 0 to 1"):
+        Case("dense", [np.ones((1, 2))], {"drop_rate": 1.5, "stream": 0}, [np.ones((2, 2))]).run()

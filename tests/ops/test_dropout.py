@@ -84,3 +84,59 @@ def test_the_mask_is_the_same_however_a_call_is_split_into_batches(dtype):
     for batch_size in (1, 4, 10):
         parts = run(x, dtype, seed=6, batch_size=batch_size).output
         np.testing.assert_array_equal(parts, whole)
+
+
+def check_against_oracle(x, dtype, attrs, rng):
+    x = x.astype(dtype)
+    upstream = rng.standard_normal(x.shape).astype(dtype)
+    got = Case("dropout", [x], attrs).run(dtype=dtype, training=True, upstream=upstream, seed=SEED, step=9)
+    want = reference.dropout(x.astype(float), **attrs, seed=SEED, step=9)
+    (gradient,) = reference.dropout_gradient(upstream.astype(float), x.astype(float), **attrs, seed=SEED, step=9)
+    harness.assert_close(got.output, want, "map", _core.row(dtype), dtype)
+    harness.assert_close(got.input_gradients[0], gradient, "map", _core.row(dtype), dtype)
+
+
+@pytest.mark.parametrize("columns", [1, 5, 16, 33, 200])
+@pytest.mark.parametrize("rate", [0.2, 0.9, 1.0])
+def test_alpha_dropout_gives_what_selu_saturates_to(columns, rate, dtype, rng):
+    check_against_oracle(rng.standard_normal((7, columns)), dtype, {"rate": rate, "stream": 5, "alpha": True}, rng)
+
+
+def test_alpha_dropout_keeps_mean_and_variance(dtype, rng):
+    y = Case("dropout", [rng.standard_normal((400, 500))], {"rate": 0.3, "alpha": True}).typed(dtype).run(dtype=dtype)
+    assert abs(y.output.mean()) < 0.01
+    assert abs(y.output.std() - 1) < 0.01
+
+
+SHARED = [
+    ((6, 40), [1, 0]), ((6, 40), [0, 1]), ((6, 40), [1, 1]), ((6, 7, 33), [0, 1, 0]), ((6, 7, 33), [0, 0, 1]),
+    ((6, 7, 33), [0, 1, 1]), ((6, 7, 33), [1, 0, 1]), ((6, 7, 33), [0, 7, 1]), ((6, 3, 4, 5), [0, 1, 0, 1]),
+    ((6, 3, 4, 5), [0, 0, 1, 0]), ((2, 3, 1, 5, 2, 3), [1, 1, 0, 1, 0, 1]), ((6, 1, 70), [0, 1, 0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "noise_shape"), SHARED, ids=str)
+@pytest.mark.parametrize("alpha", [False, True])
+def test_elements_along_an_axis_of_one_share_their_fate(shape, noise_shape, alpha, dtype, rng):
+    attrs = {"rate": 0.4, "stream": 3, "noise_shape": noise_shape, "alpha": alpha}
+    check_against_oracle(rng.standard_normal(shape), dtype, attrs, rng)
+
+
+def test_a_noise_shape_that_shares_nothing_is_the_plain_mask(dtype, rng):
+    x = rng.standard_normal((4, 5, 6)).astype(dtype)
+    shared = Case("dropout", [x], {"rate": 0.3, "stream": 5, "noise_shape": [0, 5, 0]}).run(dtype=dtype, seed=1)
+    assert harness.same_bits(shared.output, run(x, dtype, seed=1).output)
+
+
+@pytest.mark.parametrize("noise_shape", [[0, 1, 0], [1, 0, 0]], ids=str)
+def test_a_shared_mask_is_the_same_for_any_team_and_any_batch(noise_shape, dtype, rng):
+    attrs = {"rate": 0.4, "stream": 3, "noise_shape": noise_shape}
+    case = Case("dropout", [rng.standard_normal((300, 7, 200))], attrs)
+    harness.check_team(case, dtype, rng, seed=4)
+    harness.check_any_batch(Case("dropout", [rng.standard_normal((13, 3, 20))], attrs), dtype)
+
+
+@pytest.mark.parametrize("noise_shape", [[0], [2, 0], [0, 3], [0, 1, 1], []], ids=str)
+def test_a_noise_shape_that_does_not_fit_is_refused(noise_shape):
+    with pytest.raises(ValueError, match="expected a noise_shape that fits"):
+        Case("dropout", [np.ones((4, 5))], {"rate": 0.4, "noise_shape": noise_shape}).run()

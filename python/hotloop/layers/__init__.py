@@ -1,13 +1,16 @@
 """Layers, under Keras's names."""
 
 from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from .activity_regularization import ActivityRegularization
 from .batch_normalization import BatchNormalization
 from .category_encoding import CategoryEncoding
 from .dense import Dense
-from .dropout import Dropout
+from .drop_connect import DropConnectDense
+from .dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from .input_layer import Input, InputLayer
 from .layer import Layer
 from .merging import Add, Concatenate, add, concatenate
+from .noise import GaussianDropout, GaussianNoise
 from .normalization import Normalization
 from .rescaling import Rescaling
 from .reshaping import Flatten, Reshape
@@ -17,13 +20,18 @@ from .string_lookup import StringLookup
 __all__ = [
     "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
+    "AlphaDropout",
     "BatchNormalization",
     "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "DropConnectDense",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "Input",
     "InputLayer",
     "Layer",
@@ -33,6 +41,9 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
     "StringLookup",
     "add",
     "concatenate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import activations, initializers, ops
+from .. import activations, constraints, initializers, ops, regularizers
 from ..variable import Variable
 from .layer import Layer
 from .sizes import checked_size
@@ -23,6 +23,12 @@ class Dense(Layer):
     use_bias : bool
     kernel_initializer, bias_initializer : str or Initializer
         Of the kernel (inputs, units) and the bias (units,).
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        Penalties in the loss.
+    activity_regularizer : str or Regularizer, optional
+        Penalty on the output, after the activation, divided by the rows of the batch.
+    kernel_constraint, bias_constraint : str, Constraint or callable, optional
+        Applied after every update.
     **kwargs
         Of `Layer`.
 
@@ -38,7 +44,6 @@ class Dense(Layer):
     """
 
     not_yet: Mapping[str, Any] = {
-        "kernel_regularizer": None, "bias_regularizer": None, "kernel_constraint": None, "bias_constraint": None,
         "lora_rank": None, "lora_alpha": None, "quantization_config": None,
     }  # fmt: skip
 
@@ -49,14 +54,23 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = checked_size(units, f"Dense '{self.name}'", "units")
         self.activation = activation if isinstance(activation, Layer) else activations.get(activation)
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.bias: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
@@ -65,9 +79,15 @@ class Dense(Layer):
                 f"[Dense '{self.name}'] expected x of shape (batch, .., features), received shape {input_shape}. "
                 "Give the features an axis: x.reshape(-1, 1)."
             )
-        self.kernel = self.add_weight((input_shape[-1], self.units), self.kernel_initializer, name="kernel")
+        self.kernel = self.add_weight(
+            (input_shape[-1], self.units), self.kernel_initializer, name="kernel",
+            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
+        )  # fmt: skip
         if self.use_bias:
-            self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias")
+            self.bias = self.add_weight(
+                (self.units,), self.bias_initializer, name="bias",
+                regularizer=self.bias_regularizer, constraint=self.bias_constraint,
+            )  # fmt: skip
 
     def call(self, inputs: Any) -> Any:
         outputs = ops.dense(inputs, self.kernel, self.bias)
@@ -84,6 +104,10 @@ class Dense(Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
         }
 
     @classmethod

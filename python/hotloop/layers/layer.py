@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import initializers
+from .. import initializers, regularizers
 from ..config import floatx
 from ..identifiers import Initialised, suggestion, take_not_yet, unknown_argument
 from ..naming import auto_name, check_name, to_snake_case
@@ -21,7 +21,7 @@ from ..tree import flatten, map_structure
 from ..variable import Variable, note_freeze, note_structure
 
 _WEIGHT_NOT_YET = {
-    "regularizer": None, "constraint": None, "autocast": True, "aggregation": "none", "overwrite_with_gradient": False
+    "autocast": True, "aggregation": "none", "overwrite_with_gradient": False
 }  # fmt: skip
 
 
@@ -39,6 +39,13 @@ class Layer(Initialised, Operation):
         Of weights and arithmetic; `config.floatx()` unless told.
     trainable : bool
         False freezes the layer's weights.
+    activity_regularizer : str or Regularizer, optional
+        Of the layer's output; its penalty is divided by the rows of the batch.
+
+    Attributes
+    ----------
+    stochastic : bool
+        Of the class: True for layers whose `training` only means random numbers, which `predict_mc` samples.
 
     Examples
     --------
@@ -55,7 +62,8 @@ class Layer(Initialised, Operation):
 
     made_first = "nodes"
     not_called: tuple[str, ...] = ("__call__", "losses", "trainable_weights", "trainable_variables")
-    not_yet: Mapping[str, Any] = {"activity_regularizer": None, "autocast": True}  # arguments of Keras
+    not_yet: Mapping[str, Any] = {"autocast": True}  # arguments of Keras
+    stochastic = False
     nodes: list[Node] = None  # type: ignore[assignment]  # replaced by __init__
     _arguments: tuple[tuple, dict[str, Any]]  # the constructor's, where the default `get_config` needs them
 
@@ -70,11 +78,13 @@ class Layer(Initialised, Operation):
         name: str | None = None,
         dtype: str | None = None,
         trainable: bool = True,
+        activity_regularizer: Any = None,
         **legacy: Any,
     ) -> None:
         self.name = check_name(name) if name is not None else auto_name(to_snake_case(type(self).__name__))
         self.dtype = dtype or floatx()
         self._trainable = bool(trainable)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self._own: list[tuple[Variable, bool]] = []  # with: trainable unless the layer is frozen
         self._engine: Any = None
         self.built = False
@@ -100,7 +110,9 @@ class Layer(Initialised, Operation):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make this layer again; of a custom layer without this method, those it was made with."""
-        config = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         if type(self).get_config is Layer.get_config:
             config.update(_plain_arguments(self))
         return config
@@ -115,6 +127,7 @@ class Layer(Initialised, Operation):
         layer.name = config.get("name", layer.name)  # of a class whose __init__ does not pass these on
         layer.dtype = config.get("dtype", layer.dtype)
         layer._trainable = config.get("trainable", True)
+        layer.activity_regularizer = regularizers.get(config.get("activity_regularizer"))
         return layer
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -129,6 +142,8 @@ class Layer(Initialised, Operation):
         dtype: str | None = None,
         trainable: bool = True,
         name: str | None = None,
+        regularizer: Any = None,
+        constraint: Any = None,
         **not_yet: Any,
     ) -> Variable:
         """Make a weight of this layer.
@@ -142,6 +157,10 @@ class Layer(Initialised, Operation):
         dtype : str, optional
         trainable : bool
         name : str, optional
+        regularizer : str or Regularizer, optional
+            Of a trainable weight.
+        constraint : str, Constraint or callable, optional
+            Of a trainable weight.
         """
         if isinstance(shape, str):
             raise ValueError(
@@ -156,6 +175,7 @@ class Layer(Initialised, Operation):
             initial, tuple(int(n) for n in shape or ()), dtype or self.dtype, trainable and self._trainable, name
         )
         variable.path = f"{self.name}/{variable.name}"
+        variable.regularizer, variable.constraint = regularizer, constraint
         self._own.append((variable, trainable))
         note_structure()
         return variable
@@ -195,8 +215,12 @@ class Layer(Initialised, Operation):
         self._ensure_built(args)
         with trace.layer(self.name, training):
             if _takes_training(type(self).call, len(args)):
-                kwargs["training"] = trace.training
-            return self.call(*args, **kwargs)
+                kwargs["training"] = trace.training or (trace.sampling and self.stochastic)
+            outputs = self.call(*args, **kwargs)
+            if self.activity_regularizer is not None:
+                for leaf in flatten(outputs):
+                    trace.penalise(leaf.value(trace.dtype), self.activity_regularizer)
+            return outputs
 
     def _ensure_built(self, args: tuple) -> None:
         if not self.built:
@@ -268,6 +292,11 @@ class Layer(Initialised, Operation):
     def non_trainable_weights(self) -> list[Variable]:
         """Weights that training leaves alone."""
         return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
+
+    @property
+    def losses(self) -> list[Any]:
+        """The penalty of each trainable weight that has a regularizer, as it is now."""
+        return [v.regularizer(v.numpy()) for v in self.trainable_weights if v.regularizer is not None]
 
     trainable_variables = trainable_weights
     non_trainable_variables = non_trainable_weights

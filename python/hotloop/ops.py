@@ -20,7 +20,7 @@ from .variable import Variable
 
 __all__ = [
     "add", "apply", "concatenate", "dense", "divide", "dropout", "flatten", "matmul", "max", "mean", "min", "multiply",
-    "negative", "one_hot", "reshape", "subtract", "sum", *activations.names(),
+    "negative", "one_hot", "reshape", "subtract", "rrelu", "sum", *activations.names(),
 ]  # fmt: skip
 
 _SEEDED_STREAMS = 1 << 28  # streams below are numbered as layers come, those above belong to seeds
@@ -181,12 +181,24 @@ def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:
 
 def dropout(x: Any, rate: float, seed: int | None = None) -> Any:
     """Zero a share `rate` of the elements and divide the others by 1 - rate; a fresh mask in every step."""
+    return apply("dropout", [x], {"rate": float(rate), "stream": _stream(x, seed)})
+
+
+def gelu(x: Any, approximate: bool = True) -> Any:
+    """x Phi(x), by Keras's default for this name with tanh in Phi's place; `activations.gelu` is the exact one."""
+    return activations.get("gelu")(x, approximate=approximate)
+
+
+def rrelu(x: Any, lower: float = 1 / 8, upper: float = 1 / 3, seed: int | None = None) -> Any:
+    """x where x >= 0, else x times a slope of its own, uniform in [lower, upper); fresh slopes in every step."""
+    return apply("rrelu", [x], {"lower": float(lower), "upper": float(upper), "stream": _stream(x, seed)})
+
+
+def _stream(x: Any, seed: int | None) -> int:
+    if seed is not None:
+        return _SEEDED_STREAMS + hash(seed) % _SEEDED_STREAMS
     trace = trace_of([x])
-    if seed is None:
-        stream = trace.next_stream() if trace is not None else 0
-    else:
-        stream = _SEEDED_STREAMS + hash(seed) % _SEEDED_STREAMS
-    return apply("dropout", [x], {"rate": float(rate), "stream": stream})
+    return trace.next_stream() if trace is not None else 0
 
 
 def _affine(x: Any, scale: float, offset: float) -> Any:
@@ -265,7 +277,7 @@ def _describe(x: Any) -> str:
 
 
 def __getattr__(name: str) -> activations.Activation:
-    if name in activations.names():
+    if name in activations.__all__:
         return getattr(activations, name)
     raise AttributeError(f"module 'hotloop.ops' has no attribute {name!r}")
 

@@ -1,12 +1,13 @@
 """Layers, under Keras's names."""
 
-from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, RReLU, Softmax
 from .batch_normalization import BatchNormalization
 from .category_encoding import CategoryEncoding
 from .dense import Dense
 from .dropout import Dropout
 from .input_layer import Input, InputLayer
 from .layer import Layer
+from .layer_normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from .merging import Add, Concatenate, add, concatenate
 from .normalization import Normalization
 from .rescaling import Rescaling
@@ -24,16 +25,22 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Normalization",
+    "PReLU",
+    "RMSNormalization",
+    "RReLU",
     "ReLU",
     "Rescaling",
     "Reshape",
     "Softmax",
     "StringLookup",
+    "UnitNormalization",
     "add",
     "concatenate",
     "deserialize",

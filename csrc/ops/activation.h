@@ -269,7 +269,7 @@ struct GeluTanh : OfInput {  // x / 2 (1 + tanh(sqrt(2 / pi) (x + c x^3))) = x s
   template <class V> static HL_INLINE V derivative(V x, const Parameters<V>&) {
     x = max(V(-100), min(V(100), x));
     const V g = gate(x);
-    return fma(g * (V(1) - g) * V(kScale) * x, fma(V(3 * kCube), x * x, V(1)), g);
+    return fma(g * gate(-x) * V(kScale) * x, fma(V(3 * kCube), x * x, V(1)), g);
   }
 };
 

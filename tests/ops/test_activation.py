@@ -37,8 +37,7 @@ def magnitude(x, kind):
 
 def activation(x, kind):
     attrs = {"kind": kind, **PARAMETERS.get(kind, {})}
-    steep = "norm_gradient" if kind == "gelu_tanh" else ""  # its gate's argument has the slope of x^3
-    return Case("activation", [x], attrs, kind="activation", gradient_kind=steep, scale=lambda x: magnitude(x, kind))
+    return Case("activation", [x], attrs, kind="activation", scale=lambda x: magnitude(x, kind))
 
 
 def softmax(x):

@@ -48,6 +48,20 @@ def test_batch_normalization_over_two_axes_trains_as_one_axis_does():
     np.testing.assert_array_equal(trained(pixels), trained([layers.Flatten(), layers.BatchNormalization()]))
 
 
+def test_a_repeated_vector_sends_back_another_gradient_than_the_sum():
+    model = keras.Sequential([keras.Input((2,)), layers.Identity(), layers.RepeatVector(3), layers.Flatten()])
+    np.testing.assert_array_equal(model.predict(Z, verbose=0), np.tile(Z, 3))
+    first = layers.Dense(2, use_bias=False, kernel_initializer=np.eye(2))
+    model = keras.Sequential([keras.Input((2,)), first, layers.RepeatVector(3)])
+    model.compile(keras.optimizers.SGD(1.0), keras.losses.MeanSquaredError(reduction="sum"))
+    x, y = np.array([[1.0, 2.0]]), np.zeros((1, 3, 2))
+    model.train_on_batch(x, y)  # 3 copies, each (w - 0)^2 / 2: the slope of the kernel is x (3 z)
+    np.testing.assert_allclose(model.get_weights()[0], np.eye(2) - 3 * np.outer(x, x), rtol=1e-6)
+    assert layers.RepeatVector.from_config(layers.RepeatVector(3).get_config()).n == 3
+    with pytest.raises(ValueError, match="shape .batch, features."):
+        layers.RepeatVector(2)(np.ones((2, 3, 4)))
+
+
 def test_normalization_learns_other_statistics_from_batches_than_from_the_whole():
     data = np.random.default_rng(0).normal(5, 3, (1000, 4))
     whole, batched = layers.Normalization(), layers.Normalization()

@@ -11,7 +11,7 @@ from .layer_normalization import GroupNormalization, LayerNormalization, RMSNorm
 from .merging import Add, Concatenate, add, concatenate
 from .normalization import Normalization
 from .rescaling import Rescaling
-from .reshaping import Flatten, Reshape
+from .reshaping import Flatten, Identity, RepeatVector, Reshape
 from .serialization import deserialize, serialize
 from .string_lookup import StringLookup
 
@@ -26,6 +26,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
@@ -36,6 +37,7 @@ __all__ = [
     "RMSNormalization",
     "RReLU",
     "ReLU",
+    "RepeatVector",
     "Rescaling",
     "Reshape",
     "Softmax",

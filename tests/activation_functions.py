@@ -55,7 +55,7 @@ def _gelu_tanh_gate(x):
 
 def _gelu_tanh_slope(x):
     x, s = np.clip(x, -1e3, 1e3), _gelu_tanh_gate(x)
-    return s + x * s * (1 - s) * 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
+    return s + x * s * _gelu_tanh_gate(-x) * 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
 
 
 def _gelu_slope(x):
@@ -141,3 +141,5 @@ ACTIVATIONS = {  # name: (function, derivative), both of (x, alpha)
     ),
 }
 PARAMETERS = {"threshold": 2, "rectify": 3}  # one unless told
+OF_INPUT = {"gelu", "gelu_tanh", "silu", "hard_silu", "mish", "tanh_shrink", "threshold", "rectify"}  # never fused
+FUSED = sorted(set(ACTIVATIONS) - OF_INPUT)

@@ -84,9 +84,48 @@ def _norm(then_infer: bool) -> Value:
     return value
 
 
+def _of_positions(name: str, **options: Any) -> Value:
+    """A layer on two samples of three positions with four channels."""
+
+    def value(keras: Any) -> Any:
+        x = np.sin(np.arange(24) * 1.7).reshape(2, 3, 4).astype(np.float32)
+        return getattr(keras.layers, name)(**options)(3 * x + 1)
+
+    return value
+
+
 _ACTIVATIONS: dict[str, Value] = {
     "activation_" + name: _activation(name)
-    for name in ["linear", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softmax", "softplus"]
+    for name in [
+        "linear",
+        "relu",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "sigmoid",
+        "tanh",
+        "softmax",
+        "softplus",
+        "relu6",
+        "celu",
+        "gelu",
+        "log_sigmoid",
+        "hard_sigmoid",
+        "sparse_sigmoid",
+        "hard_tanh",
+        "tanh_shrink",
+        "sparse_plus",
+        "squareplus",
+        "softsign",
+        "silu",
+        "hard_silu",
+        "mish",
+        "exponential",
+        "soft_shrink",
+        "hard_shrink",
+        "log_softmax",
+        "sparsemax",
+    ]
 }
 _LOSSES: dict[str, Value] = {
     "cce": _loss("CategoricalCrossentropy", ONE_HOT, P, reduction="none"),
@@ -164,6 +203,17 @@ VALUES: dict[str, Value] = (
     | {
         "activation_leaky_relu_slope": _activation("leaky_relu", negative_slope=0.05),
         "activation_elu_alpha": _activation("elu", alpha=0.5),
+        "activation_relu_all": _activation("relu", negative_slope=0.1, max_value=2.0, threshold=0.6),
+        "activation_relu_cap": _activation("relu", max_value=6.0),
+        "activation_celu_alpha": _activation("celu", alpha=2.0),
+        "activation_gelu_tanh": _activation("gelu", approximate=True),
+        "activation_squareplus_b": _activation("squareplus", b=0.5),
+        "activation_threshold": _activation("threshold", threshold=0.5, default_value=-7.0),
+        "activation_glu": lambda keras: keras.activations.glu(X[:, :8]),
+        "ops_gelu": lambda keras: keras.ops.gelu(X),
+        "layer_prelu": _activation_layer("PReLU", alpha_initializer="ones"),
+        "layer_prelu_shared": _activation_layer("PReLU", alpha_initializer="ones", shared_axes=[1]),
+        "layer_relu_all": _activation_layer("ReLU", max_value=2.0, negative_slope=0.1, threshold=0.6),
         "layer_leaky_relu": _activation_layer("LeakyReLU"),
         "layer_elu": _activation_layer("ELU", alpha=0.7),
         "layer_relu": _activation_layer("ReLU"),
@@ -180,6 +230,14 @@ VALUES: dict[str, Value] = (
         "path_adam": _trajectory(lambda keras: keras.optimizers.Adam(0.1)),
         "path_rmsprop": _trajectory(lambda keras: keras.optimizers.RMSprop(0.1)),
         "path_rmsprop_centered": _trajectory(lambda keras: keras.optimizers.RMSprop(0.1, momentum=0.5, centered=True)),
+        "layer_norm": _of_positions("LayerNormalization"),
+        "layer_norm_axes": _of_positions("LayerNormalization", axis=[1, 2], epsilon=0.1),
+        "layer_norm_alone": _of_positions("LayerNormalization", center=False, scale=False),
+        "rms_norm": _of_positions("RMSNormalization"),
+        "unit_norm": _of_positions("UnitNormalization"),
+        "unit_norm_axes": _of_positions("UnitNormalization", axis=[1, 2]),
+        "group_norm": _of_positions("GroupNormalization", groups=2),
+        "group_norm_each": _of_positions("GroupNormalization", groups=-1, epsilon=0.1),
         "batch_norm": _norm(False),
         "batch_norm_then_infer": _norm(True),
     }

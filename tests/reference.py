@@ -13,8 +13,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-SELU_ALPHA = 1.6732632423543772848170429916717
-SELU_SCALE = 1.0507009873554804934193349852946
+from activation_functions import ACTIVATIONS, PARAMETERS, sigmoid
+
 EPSILON = 1e-7
 
 
@@ -49,52 +49,54 @@ def dense_gradient(dy, x, w, b=None, activation="identity", alpha=0.0, drop_rate
 
 
 # --- activation ---------------------------------------------------------------------------------------------------
-def _sigmoid(x):
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+def _activate(kind, x, *parameters):
+    return ACTIVATIONS[kind][0](x, *parameters[: PARAMETERS.get(kind, 1)])
 
 
-def _softplus(x):
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+def _slope(kind, x, *parameters):
+    return ACTIVATIONS[kind][1](x, *parameters[: PARAMETERS.get(kind, 1)])
 
 
-def _elu(x, alpha):
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+def activation(x, kind, alpha=0.0, beta=0.0, gamma=np.inf):
+    return _activate(kind, x, alpha, beta, gamma)
 
 
-def _elu_slope(x, alpha):
-    return np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0)))
+def activation_gradient(dy, x, kind, alpha=0.0, beta=0.0, gamma=np.inf):
+    return [dy * _slope(kind, x, alpha, beta, gamma)]
 
 
-ACTIVATIONS = {  # name: (function, derivative), both of (x, alpha)
-    "identity": (lambda x, a: x, lambda x, a: np.ones_like(x)),
-    "relu": (lambda x, a: np.where(x < 0, 0.0, x), lambda x, a: (x > 0).astype(float)),
-    "leaky_relu": (lambda x, a: np.where(x >= 0, x, a * x), lambda x, a: np.where(x >= 0, 1.0, a)),
-    "elu": (_elu, _elu_slope),
-    "selu": (
-        lambda x, a: SELU_SCALE * _elu(x, SELU_ALPHA),
-        lambda x, a: SELU_SCALE * _elu_slope(x, SELU_ALPHA),
-    ),
-    "sigmoid": (lambda x, a: _sigmoid(x), lambda x, a: _sigmoid(x) * _sigmoid(-x)),
-    "tanh": (lambda x, a: np.tanh(x), lambda x, a: 1 / np.cosh(np.clip(x, -350, 350)) ** 2),
-    "softplus": (lambda x, a: _softplus(x), lambda x, a: _sigmoid(x)),
-}
+def glu(x, kind, alpha=0.0, beta=0.0, gamma=np.inf):
+    a, b = np.split(x, 2, -1)
+    return a * _activate(kind, b, alpha, beta, gamma)
 
 
-def _activate(kind, x, alpha):
-    return ACTIVATIONS[kind][0](x, alpha)
+def glu_gradient(dy, x, kind, alpha=0.0, beta=0.0, gamma=np.inf):
+    a, b = np.split(x, 2, -1)
+    slope = _slope(kind, b, alpha, beta, gamma)
+    return [np.concatenate([dy * _activate(kind, b, alpha, beta, gamma), dy * a * slope], -1)]
 
 
-def _slope(kind, x, alpha):
-    return ACTIVATIONS[kind][1](x, alpha)
+def prelu(x, alpha):
+    return np.where(x >= 0, x, alpha * x)
 
 
-def activation(x, kind, alpha=0.0):
-    return _activate(kind, x, alpha)
+def prelu_gradient(dy, x, alpha):
+    shared = tuple(i + 1 for i, n in enumerate(alpha.shape) if n == 1)
+    dalpha = np.where(x < 0, dy * x, 0.0).sum((0, *shared)).reshape(alpha.shape)
+    return [np.where(x >= 0, dy, alpha * dy), dalpha]
 
 
-def activation_gradient(dy, x, kind, alpha=0.0):
-    return [dy * _slope(kind, x, alpha)]
+def random_slopes(shape, lower, upper, *, seed=0, stream=0, step=0):
+    words = random_words(shape[0], int(np.prod(shape[1:])), seed=seed, stream=stream, step=step, purpose=NOISE)
+    return (lower + (upper - lower) * words * 2.0**-32).reshape(shape)
+
+
+def rrelu(x, lower, upper, stream=0, *, seed=0, step=0):
+    return np.where(x < 0, random_slopes(x.shape, lower, upper, seed=seed, stream=stream, step=step) * x, x)
+
+
+def rrelu_gradient(dy, x, lower, upper, stream=0, *, seed=0, step=0):
+    return [np.where(x < 0, random_slopes(x.shape, lower, upper, seed=seed, stream=stream, step=step) * dy, dy)]
 
 
 def softmax(x):
@@ -105,6 +107,73 @@ def softmax(x):
 def softmax_gradient(dy, x):
     y = softmax(x)
     return [y * (dy - (dy * y).sum(-1, keepdims=True))]
+
+
+def log_softmax(x):
+    shifted = x - x.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def log_softmax_gradient(dy, x):
+    return [dy - softmax(x) * dy.sum(-1, keepdims=True)]
+
+
+def sparsemax(x):
+    """By sorting, as Martins and Astudillo (ICML 2016) define it."""
+    z = -np.sort(-x, -1)
+    k = np.arange(1, x.shape[-1] + 1)
+    support = (1 + k * z > z.cumsum(-1)).sum(-1, keepdims=True)
+    tau = (np.take_along_axis(z.cumsum(-1), support - 1, -1) - 1) / support
+    return np.maximum(x - tau, 0)
+
+
+def sparsemax_gradient(dy, x):
+    inside = sparsemax(x) > 0
+    return [inside * (dy - (dy * inside).sum(-1, keepdims=True) / inside.sum(-1, keepdims=True))]
+
+
+# --- layer_norm ---------------------------------------------------------------------------------------------------
+def _layer_norm_parts(x, args, kind, axes, groups, center, scale):
+    """x with its groups as rows, gamma and beta that broadcast over it, and the axes of one group."""
+    args = list(args)
+    if groups is None:
+        shape, view, over = x.shape, x.shape[-axes:], tuple(range(x.ndim - axes, x.ndim))
+    else:  # (batch, positions, groups, channels of a group)
+        shape = (len(x), int(np.prod(x.shape[1:-1])), groups, x.shape[-1] // groups)
+        view, over = shape[2:], (1, 3)
+    gamma = args.pop(0).reshape(view) if scale else 1.0
+    beta = args.pop(0).reshape(view) if center else 0.0
+    return x.reshape(shape), gamma, beta, over
+
+
+def _layer_norm_factor(x, kind, over, epsilon):
+    centred = x - x.mean(over, keepdims=True) if kind == "layer" else x
+    if kind == "unit":
+        with np.errstate(divide="ignore"):
+            return centred, np.minimum(1 / np.sqrt((x**2).sum(over, keepdims=True)), 1e12)
+    return centred, 1 / np.sqrt((centred**2).mean(over, keepdims=True) + epsilon)
+
+
+def layer_norm(x, *args, kind="layer", axes=1, groups=None, epsilon=1e-3, center=True, scale=True):
+    rows, gamma, beta, over = _layer_norm_parts(x, args, kind, axes, groups, center, scale)
+    centred, factor = _layer_norm_factor(rows, kind, over, epsilon)
+    return (centred * factor * gamma + beta).reshape(x.shape)
+
+
+def layer_norm_gradient(dy, x, *args, kind="layer", axes=1, groups=None, epsilon=1e-3, center=True, scale=True):
+    rows, gamma, _, over = _layer_norm_parts(x, args, kind, axes, groups, center, scale)
+    centred, factor = _layer_norm_factor(rows, kind, over, epsilon)
+    normal, dy = centred * factor, dy.reshape(rows.shape)
+    d = dy * gamma
+    if kind == "unit":
+        dx = factor * (d - normal * np.where(factor < 1e12, (d * normal).sum(over, keepdims=True), 0.0))
+    else:
+        along = (d * normal).mean(over, keepdims=True)
+        dx = factor * (d - normal * along - (d.mean(over, keepdims=True) if kind == "layer" else 0.0))
+    rest = (0, 1) if groups is not None else tuple(range(x.ndim - axes))
+    dgamma = [(dy * normal).sum(rest).reshape(args[0].shape)] if scale else []
+    dbeta = [dy.sum(rest).reshape(args[-1].shape)] if center else []
+    return [dx.reshape(x.shape), *dgamma, *dbeta]
 
 
 # --- batch_norm ---------------------------------------------------------------------------------------------------
@@ -259,7 +328,7 @@ def _categorical(p, y, from_logits, precision):
 
 def _binary(p, y, from_logits, precision):
     if from_logits:
-        return np.maximum(p, 0) - p * y + np.log1p(np.exp(-np.abs(p))), _sigmoid(p) - y
+        return np.maximum(p, 0) - p * y + np.log1p(np.exp(-np.abs(p))), sigmoid(p) - y
     q, inside = _clip(p, precision)
     return -y * np.log(q) - (1 - y) * np.log(1 - q), (-y / q + (1 - y) / (1 - q)) * inside
 

@@ -27,6 +27,25 @@ def normalised():
     )
 
 
+def activated():
+    return keras.Sequential(
+        [
+            keras.Input((4,)),
+            L.Dense(8, activation="gelu"),
+            L.LayerNormalization(),
+            L.PReLU(shared_axes=[1]),
+            L.Dense(8, activation="swiglu"),
+            L.RMSNormalization(),
+            L.RReLU(0.1, 0.4, seed=2),
+            L.GroupNormalization(groups=2),
+            L.ReLU(max_value=3.0, threshold=0.1),
+            L.UnitNormalization(),
+            L.Activation("hard_swish"),
+            L.Dense(1),
+        ]
+    )
+
+
 def wide_and_deep():
     x = keras.Input((4,))
     deep = L.Dense(8, activation="relu")(x)
@@ -101,8 +120,8 @@ def with_names_like_the_optimizers():
 
 
 MODELS = [
-    plain, normalised, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data, with_bare_operations,
-    regularised, noisy, with_names_like_the_optimizers,
+    plain, normalised, activated, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data,
+    with_bare_operations, regularised, noisy, with_names_like_the_optimizers,
 ]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

@@ -20,9 +20,20 @@ NORM = [RNG.standard_normal(5), RNG.standard_normal(5), RNG.standard_normal(5), 
 OPS = [
     ("matmul", [X, DENSE_W], {}),
     ("matmul", [RANK3, DENSE_W], {}),
-    *[("dense", [X, DENSE_W, BIAS], {"activation": a, "alpha": 0.3}) for a in reference.ACTIVATIONS],
-    *[("activation", [RANK3], {"kind": a, "alpha": 0.3}) for a in reference.ACTIVATIONS],
+    *[
+        ("dense", [X, DENSE_W, BIAS], {"activation": a, "alpha": 0.3})
+        for a in reference.ACTIVATIONS
+        if a not in reference.PARAMETERS
+    ],
+    *[("activation", [RANK3], {"kind": a, "alpha": 0.3, "beta": 0.1, "gamma": 0.9}) for a in reference.ACTIVATIONS],
     ("softmax", [X], {}),
+    ("log_softmax", [X], {}),
+    ("sparsemax", [X], {}),
+    *[("glu", [DENSE_W.T], {"kind": a}) for a in ("sigmoid", "gelu", "mish")] * (DENSE_W.shape[0] % 2 == 0),
+    ("prelu", [RANK3, RANK3[0, :1]], {}),
+    ("rrelu", [X], {"lower": 0.1, "upper": 0.4}),
+    *[("layer_norm", [RANK3, *[RANK3[i] for i in (1, 2)]], {"axes": 2, "kind": k}) for k in ("layer", "rms", "unit")],
+    ("layer_norm", [RANK3], {"groups": 1, "center": False, "scale": False}),
     *[("batch_norm", [X, *NORM], {"training": t, "epsilon": 0.1}) for t in (False, True)],
     ("batch_norm", [RANK3, *[v[:2] for v in NORM]], {"training": True, "axis": 1}),
     ("batch_norm", [X, *NORM[1:]], {"training": True, "scale": False}),
@@ -94,8 +105,10 @@ def test_oracle_loss_gradients_are_the_slopes_of_oracle_losses(kind, y, options,
 @pytest.mark.parametrize("kind", reference.ACTIVATIONS)
 def test_oracle_activations_have_their_limits_at_infinity(kind):
     ends, far = np.array([np.inf, -np.inf]), np.array([1e250, -1e250])
+    parameters = (0.3, -0.1, 2.0)[: reference.PARAMETERS.get(kind, 1)]
     for function in reference.ACTIVATIONS[kind]:
-        limit, near = function(ends, 0.3), function(far, 0.3)
+        with np.errstate(over="ignore"):
+            limit, near = function(ends, *parameters), function(far, *parameters)
         assert not np.isnan(limit).any()
         np.testing.assert_array_equal(np.sign(limit), np.sign(near))
         bounded = np.abs(near) < 1e100

@@ -13,6 +13,7 @@ Graph fuse(Graph graph) {
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
     if (std::string(node.op->name) != "activation") continue;
+    if (!derives_from_output(activation_from(node.attrs.text("kind")))) continue;
     const int producer = graph.value(node.inputs[0]).node;
     if (producer < 0 || uses[size_t(node.inputs[0])] != 1) continue;
     const Node& host = graph.nodes()[size_t(producer)];

@@ -23,10 +23,11 @@ Places places(const Attrs& attrs) {
   return p;
 }
 
+// One number for each channel. Variables of rank 2 lie in panels (ops/gemm.h), any others as they are counted.
 void expect_channels(const Infer& node, int place, const char* name, int64_t channels) {
   if (place < 0) return;
   const Spec& v = node.input(place);
-  if (v.shape != Shape{channels})
+  if (v.batched() || v.shape.size() == 2 || v.features() != channels)
     node.fail(std::string(name) + " of shape " + to_string(Shape{channels}), to_string(v.shape),
               "There is one number for each channel of x " + to_string(node.input(0).shape) + ".");
 }

@@ -1,5 +1,7 @@
 #include "ops/rules.h"
 
+#include "core/error.h"
+
 namespace hl {
 namespace {
 
@@ -56,7 +58,12 @@ void join_rows(Build& b, const Rows& rows, Buf value, const Spec& spec) {
 }
 
 Activation activation_of(const Attrs& attrs) {
-  return {activation_from(attrs.text("activation", "identity")), attrs.number("alpha", 0)};
+  const std::string name = attrs.text("activation", "identity");
+  const ActivationKind kind = activation_from(name);
+  if (!derives_from_output(kind))
+    throw ValueError("[activation] expected one whose derivative its output tells, received '" + name +
+                     "'. Add it as a node of its own.");
+  return {kind, attrs.number("alpha", 0)};
 }
 
 Buf preactivation_gradient(Build& b) {
@@ -65,12 +72,39 @@ Buf preactivation_gradient(Build& b) {
   const Buf dy = b.grad_output();
   if (a.activation.kind == ActivationKind::identity || b.grad_is_preactivation()) return dy;
   a.features = b.output_spec().features();
-  a.y = b.read(b.output());
+  a.saved = b.read(b.output());
   a.dy = b.read(dy);
   const Buf dz = b.scratch({b.max_rows(), a.features, b.dtype()});
   a.dx = b.write(dz);
   b.emit(b.kernels().activation_backward, a);
   return dz;
+}
+
+Buf flat_variable(Build& b, int i) {
+  const Spec& spec = b.spec(i);
+  if (spec.shape.size() != 2) return b.input(i);
+  PanelCopy copy{};
+  copy.shape = panel_shape(spec.shape);
+  copy.panels = b.read(b.input(i)).data;
+  const Buf flat = b.scratch({1, spec.features(), b.dtype()});
+  copy.matrix = b.write(flat).data;
+  b.emit(b.kernels().panel_unpack, copy);
+  return flat;
+}
+
+FlatGradient flat_gradient(Build& b, int i) {
+  const Spec& spec = b.spec(i);
+  if (spec.shape.size() != 2) return {b.grad_input(i), false};
+  return {b.scratch({1, spec.features(), b.dtype()}), true};
+}
+
+void finish_flat_gradient(Build& b, int i, const FlatGradient& flat) {
+  if (!flat.packed) return;
+  PanelCopy copy{};
+  copy.shape = panel_shape(b.spec(i).shape);
+  copy.matrix = b.read(flat.buf).data;
+  copy.panels = b.write(b.grad_input(i)).data;
+  b.emit(b.kernels().panel_pack, copy);
 }
 
 void check_product(const Infer& node, const Spec& x, const Spec& w) {

@@ -23,6 +23,16 @@ Activation activation_of(const Attrs& attrs);
 // The gradient before that activation: grad_output(), differentiated here unless whoever made it has done so.
 Buf preactivation_gradient(Build& b);
 
+// A variable of rank 2 lies in panels (ops/gemm.h). An element-wise rule has input i in row-major order by flat_variable,
+// writes its gradient into flat_gradient(b, i).buf, and calls finish_flat_gradient when that is written.
+struct FlatGradient {
+  Buf buf;
+  bool packed = false;  // buf is scratch, still to be packed
+};
+Buf flat_variable(Build& b, int i);
+FlatGradient flat_gradient(Build& b, int i);
+void finish_flat_gradient(Build& b, int i, const FlatGradient& flat);
+
 // Checks x (batch, .., K) against w (K,N).
 void check_product(const Infer& node, const Spec& x, const Spec& w);
 

@@ -2,10 +2,14 @@
 
 `relu(x)` adds a node where x is symbolic and gives a NumPy array where it is one. The list is the engine's
 (`csrc/ops/activation.h`), so a function added there is here, in `hotloop.ops`, and a string for `activation=`, at once.
+
+`glu(x)` is a sigmoid(b), a and b the halves of x on its last axis; `swiglu`, `geglu` and `reglu`, which Keras has not,
+put silu(b), gelu(b) and relu(b) in its place (Shazeer, "GLU variants improve transformer", 2020).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,12 +19,22 @@ from . import _core
 from .identifiers import unknown_argument, unknown_name
 from .tensor import Symbolic
 
-_PARAMETERS: dict[str, tuple[str, float]] = {  # name and default of the one number a function may have
-    "relu": ("negative_slope", 0.0),
-    "leaky_relu": ("negative_slope", 0.2),
-    "elu": ("alpha", 1.0),
+_REQUIRED = object()
+_PARAMETERS: dict[str, dict[str, Any]] = {  # arguments after x, with their defaults
+    "relu": {"negative_slope": 0.0, "max_value": None, "threshold": 0.0},
+    "leaky_relu": {"negative_slope": 0.2},
+    "elu": {"alpha": 1.0},
+    "celu": {"alpha": 1.0},
+    "squareplus": {"b": 4.0},
+    "soft_shrink": {"threshold": 0.5},
+    "hard_shrink": {"threshold": 0.5},
+    "threshold": {"threshold": _REQUIRED, "default_value": _REQUIRED},
+    "gelu": {"approximate": False},
 }
 _KERAS_NAMES = {"identity": "linear"}
+_VARIANTS = {"rectify": "relu", "gelu_tanh": "gelu"}  # kernels that a function uses for some of its arguments
+_ENGINE_PARAMETERS = ("alpha", "beta")
+_GATES = {"glu": "sigmoid", "swiglu": "silu", "geglu": "gelu", "reglu": "relu"}
 
 
 class Activation:
@@ -35,9 +49,9 @@ class Activation:
     def __init__(self, name: str, kind: str) -> None:
         self.name = self.__name__ = name
         self._kind = kind
-        self._parameter, self._default = _PARAMETERS.get(kind, ("", 0.0))
+        self._defaults = _PARAMETERS.get(kind, {})
 
-    def node(self, *values: float, **options: float) -> tuple[str, dict[str, Any]]:
+    def node(self, *values: Any, **options: Any) -> tuple[str, dict[str, Any]]:
         """The op and attributes that compute this function.
 
         Examples
@@ -45,31 +59,52 @@ class Activation:
         >>> get("elu").node(alpha=0.5)
         ('activation', {'kind': 'elu', 'alpha': 0.5})
         """
-        value = self._value(values, options)
-        if not self._parameter:
-            return "activation", {"kind": self._kind}
+        given = self._arguments(values, options)
         if self._kind == "relu":
-            return "activation", {"kind": "leaky_relu", "alpha": value} if value else {"kind": "relu"}
-        return "activation", {"kind": self._kind, "alpha": value}
+            return "activation", self._relu(**given)
+        if self._kind == "gelu":
+            return "activation", {"kind": "gelu_tanh" if given["approximate"] else "gelu"}
+        numbers = {name: self._number(what, given[what]) for name, what in zip(_ENGINE_PARAMETERS, given, strict=False)}
+        return "activation", {"kind": self._kind, **numbers}
 
-    def __call__(self, x: Any, *values: float, **options: float) -> Any:
-        """Apply to a symbolic tensor or an array; `alpha` or `negative_slope` where the function has one."""
+    def __call__(self, x: Any, *values: Any, **options: Any) -> Any:
+        """Apply to a symbolic tensor or an array; further arguments are those of Keras's function of this name."""
         from . import ops
 
         op, attrs = self.node(*values, **options)
         return ops.apply(op, [x], attrs)
 
-    def _value(self, values: tuple[float, ...], options: Mapping[str, float]) -> float:
-        known = [self._parameter] if self._parameter else []
+    def _arguments(self, values: tuple[Any, ...], options: Mapping[str, Any]) -> dict[str, Any]:
+        known = list(self._defaults)
         for name in options:
             if name not in known:
                 raise TypeError(unknown_argument(self.name, name, ["x", *known]))
-        if len(values) + len(options) > len(known):
+        positional = dict(zip(known, values, strict=False))
+        if len(values) > len(known) or positional.keys() & options.keys():
             raise TypeError(f"[{self.name}] expected arguments {', '.join(['x', *known])}, received more.")
-        value = float(values[0] if values else options.get(self._parameter, self._default))
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"[{self.name}] expected a finite {self._parameter} of at least 0, received {value}.")
-        return value
+        given = {**self._defaults, **positional, **options}
+        for name, value in given.items():
+            if value is _REQUIRED:
+                raise TypeError(f"[{self.name}] expected {name}, which has no default, received none.")
+        return given
+
+    def _number(self, what: str, value: Any) -> float:
+        number = float(value)
+        least = -math.inf if self._kind in ("threshold", "relu") else 0.0
+        if not math.isfinite(number) or number < least or (self._kind == "celu" and number == 0):
+            bound = "" if least < 0 else " above 0" if self._kind == "celu" else " of at least 0"
+            raise ValueError(f"[{self.name}] expected a finite {what}{bound}, received {value}.")
+        return number
+
+    def _relu(self, negative_slope: Any, max_value: Any, threshold: Any) -> dict[str, Any]:
+        slope = self._number("negative_slope", negative_slope)
+        threshold = self._number("threshold", threshold)
+        cap = None if max_value is None else self._number("max_value", max_value)
+        if cap is None and threshold == 0 and slope >= 0:
+            return {"kind": "leaky_relu", "alpha": slope} if slope else {"kind": "relu"}
+        if (slope, threshold, cap) == (0, 0, 6):
+            return {"kind": "relu6"}
+        return {"kind": "rectify", "alpha": slope, "beta": threshold} | ({} if cap is None else {"gamma": cap})
 
     def __reduce__(self) -> tuple[Callable[[str], Activation], tuple[str]]:
         return get, (self.name,)  # one object a function, also after pickle and deepcopy
@@ -78,36 +113,39 @@ class Activation:
         return f"<activation {self.name}>"
 
 
-class _Softmax(Activation):
-    """exp(x) / sum(exp(x)) over the last axis."""
+class _OfLastAxis(Activation):
+    """A function of all elements along the last axis."""
 
-    def __init__(self) -> None:
-        super().__init__("softmax", "softmax")
+    def __init__(self, name: str, op: str, attrs: dict[str, Any]) -> None:
+        super().__init__(name, op)
+        self._attrs = attrs
 
-    def node(self, *values: float, **options: float) -> tuple[str, dict[str, Any]]:
-        self._value(values, options)
-        return "softmax", {}
+    def node(self, *values: Any, **options: Any) -> tuple[str, dict[str, Any]]:
+        self._arguments(values, options)
+        return self._kind, dict(self._attrs)
 
-    def __call__(self, x: Any, axis: int = -1, *values: float, **options: float) -> Any:  # type: ignore[override]
+    def __call__(self, x: Any, axis: int = -1, *values: Any, **options: Any) -> Any:
         from . import ops
 
-        self._value(values, options)
+        op, attrs = self.node(*values, **options)
         x = x if isinstance(x, Symbolic) else np.asarray(x)
         if axis not in (-1, x.ndim - 1):
-            raise ValueError(f"[softmax] expected the last axis, received axis={axis}.")
+            raise ValueError(f"[{self.name}] expected the last axis, received axis={axis}.")
         if isinstance(x, Symbolic) or x.ndim != 1:
-            return ops.apply("softmax", [x])
-        return ops.apply("softmax", [x[None]])[0]
+            return ops.apply(op, [x], attrs)
+        return ops.apply(op, [x[None]], attrs)[0]
 
 
 def _all() -> dict[str, Activation]:
-    kinds = {_KERAS_NAMES.get(kind, kind): kind for kind in _core.activation_names()}
-    return {**{name: Activation(name, kind) for name, kind in kinds.items()}, "softmax": _Softmax()}
+    kinds = {_KERAS_NAMES.get(kind, kind): kind for kind in _core.activation_names() if kind not in _VARIANTS}
+    functions: dict[str, Activation] = {name: Activation(name, kind) for name, kind in kinds.items()}
+    functions |= {name: _OfLastAxis(name, name, {}) for name in ("softmax", "log_softmax", "sparsemax")}
+    return functions | {name: _OfLastAxis(name, "glu", {"kind": gate}) for name, gate in _GATES.items()}
 
 
 _BY_NAME = _all()
-_ALIASES = {"identity": "linear"}
-__all__ = ["Activation", "deserialize", "get", "serialize", *_BY_NAME]
+_ALIASES = {"identity": "linear", "swish": "silu", "hard_swish": "hard_silu"}
+__all__ = ["Activation", "deserialize", "get", "serialize", *_BY_NAME, *_ALIASES]
 
 
 def names() -> list[str]:
@@ -170,8 +208,9 @@ def deserialize(config: Any) -> Any:
 
 
 def __getattr__(name: str) -> Activation:
-    if name in _BY_NAME:
-        return _BY_NAME[name]
+    found = _BY_NAME.get(_ALIASES.get(name, name))
+    if found is not None:
+        return found
     raise AttributeError(f"module 'hotloop.activations' has no attribute {name!r}")
 
 

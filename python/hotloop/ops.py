@@ -20,7 +20,7 @@ from .variable import Variable
 
 __all__ = [
     "add", "apply", "concatenate", "dense", "divide", "drop_connect", "dropout", "flatten", "matmul", "max", "mean",
-    "min", "multiply", "negative", "noise", "one_hot", "reshape", "subtract", "sum", *activations.names(),
+    "min", "multiply", "negative", "noise", "one_hot", "reshape", "rrelu", "subtract", "sum", *activations.names(),
 ]  # fmt: skip
 
 _SEEDED_STREAMS = 1 << 28  # streams below are numbered as layers come, those above belong to seeds
@@ -205,6 +205,16 @@ def drop_connect(x: Any, kernel: Any, bias: Any, rate: float, seed: int | None =
     return apply("dense", inputs, {"drop_rate": float(rate), "stream": _stream(x, seed)})
 
 
+def gelu(x: Any, approximate: bool = True) -> Any:
+    """x Phi(x), by Keras's default for this name with tanh in Phi's place; `activations.gelu` is the exact one."""
+    return activations.get("gelu")(x, approximate=approximate)
+
+
+def rrelu(x: Any, lower: float = 1 / 8, upper: float = 1 / 3, seed: int | None = None) -> Any:
+    """x where x >= 0, else x times a slope of its own, uniform in [lower, upper); fresh slopes in every step."""
+    return apply("rrelu", [x], {"lower": float(lower), "upper": float(upper), "stream": _stream(x, seed)})
+
+
 def _stream(x: Any, seed: int | None) -> int:
     """Where the random numbers of an op come from: the next of the model, or that of a seed."""
     if seed is not None:
@@ -289,7 +299,7 @@ def _describe(x: Any) -> str:
 
 
 def __getattr__(name: str) -> activations.Activation:
-    if name in activations.names():
+    if name in activations.__all__:
         return getattr(activations, name)
     raise AttributeError(f"module 'hotloop.ops' has no attribute {name!r}")
 

@@ -19,6 +19,49 @@ def test_batch_normalization_on_an_array_does_not_move_its_statistics():
     np.testing.assert_allclose(layer(Z).ravel(), want, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(40, 3, 4), (20, 3, 4, 2)])
+def test_batch_normalization_over_two_axes_keeps_no_statistics_for_each_pixel(shape):
+    x = np.random.default_rng(0).normal(2, 3, shape).astype(np.float32)
+    layer = layers.BatchNormalization(axis=[1, 2], momentum=0.5)
+    assert layer(keras.Input(shape[1:])).shape == (None, *shape[1:])
+    over = (0, *range(3, len(shape)))
+    mean, var = x.mean(over, keepdims=True), x.var(over, keepdims=True)
+    np.testing.assert_allclose(layer(x, training=True), (x - mean) / np.sqrt(var + 1e-3), rtol=1e-4, atol=1e-5)
+    ones = (1,) * (len(shape) - 3)
+    assert [w.shape for w in layer.weights] == [(1, 3, 4, *ones)] * 4
+    np.testing.assert_allclose(layer.moving_mean.numpy(), mean / 2, rtol=1e-4, atol=1e-5)
+    same = layers.BatchNormalization.from_config(layer.get_config())
+    assert same.axis == [1, 2]
+
+
+def test_batch_normalization_over_two_axes_trains_as_one_axis_does():
+    x = np.random.default_rng(0).normal(2, 3, (64, 3, 4)).astype(np.float32)
+    y = x.sum((1, 2))
+
+    def trained(first):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((3, 4)), *first, layers.Flatten(), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model.fit(x, y, epochs=3, batch_size=16, verbose=0).history["loss"]
+
+    pixels = [layers.BatchNormalization(axis=[1, 2])]
+    np.testing.assert_array_equal(trained(pixels), trained([layers.Flatten(), layers.BatchNormalization()]))
+
+
+def test_a_repeated_vector_sends_back_another_gradient_than_the_sum():
+    model = keras.Sequential([keras.Input((2,)), layers.Identity(), layers.RepeatVector(3), layers.Flatten()])
+    np.testing.assert_array_equal(model.predict(Z, verbose=0), np.tile(Z, 3))
+    first = layers.Dense(2, use_bias=False, kernel_initializer=np.eye(2))
+    model = keras.Sequential([keras.Input((2,)), first, layers.RepeatVector(3)])
+    model.compile(keras.optimizers.SGD(1.0), keras.losses.MeanSquaredError(reduction="sum"))
+    x, y = np.array([[1.0, 2.0]]), np.zeros((1, 3, 2))
+    model.train_on_batch(x, y)  # 3 copies, each (w - 0)^2 / 2: the slope of the kernel is x (3 z)
+    np.testing.assert_allclose(model.get_weights()[0], np.eye(2) - 3 * np.outer(x, x), rtol=1e-6)
+    assert layers.RepeatVector.from_config(layers.RepeatVector(3).get_config()).n == 3
+    with pytest.raises(ValueError, match="shape .batch, features."):
+        layers.RepeatVector(2)(np.ones((2, 3, 4)))
+
+
 def test_normalization_learns_other_statistics_from_batches_than_from_the_whole():
     data = np.random.default_rng(0).normal(5, 3, (1000, 4))
     whole, batched = layers.Normalization(), layers.Normalization()

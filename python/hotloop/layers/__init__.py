@@ -1,6 +1,6 @@
 """Layers, under Keras's names."""
 
-from .activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, RReLU, Softmax
 from .activity_regularization import ActivityRegularization
 from .batch_normalization import BatchNormalization
 from .category_encoding import CategoryEncoding
@@ -9,11 +9,12 @@ from .drop_connect import DropConnectDense
 from .dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from .input_layer import Input, InputLayer
 from .layer import Layer
+from .layer_normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from .merging import Add, Concatenate, add, concatenate
 from .noise import GaussianDropout, GaussianNoise
 from .normalization import Normalization
 from .rescaling import Rescaling
-from .reshaping import Flatten, Reshape
+from .reshaping import Flatten, Identity, RepeatVector, Reshape
 from .serialization import deserialize, serialize
 from .string_lookup import StringLookup
 
@@ -32,12 +33,19 @@ __all__ = [
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Normalization",
+    "PReLU",
+    "RMSNormalization",
+    "RReLU",
     "ReLU",
+    "RepeatVector",
     "Rescaling",
     "Reshape",
     "Softmax",
@@ -45,6 +53,7 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "StringLookup",
+    "UnitNormalization",
     "add",
     "concatenate",
     "deserialize",

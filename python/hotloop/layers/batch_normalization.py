@@ -7,9 +7,12 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from .. import constraints, initializers, ops, regularizers
 from ..variable import Variable
 from .layer import Layer
+from .sizes import checked_axes
 
 
 class BatchNormalization(Layer):
@@ -20,8 +23,9 @@ class BatchNormalization(Layer):
 
     Parameters
     ----------
-    axis : int
-        Of the features; statistics are taken over all other axes.
+    axis : int or sequence of int
+        Of the features; statistics are taken over all other axes. Several must follow one another: with [1, 2] each
+        pixel of an image has statistics of its own. (Keras 3 takes one axis; TensorFlow's layer took several.)
     momentum : float
     epsilon : float
     center, scale : bool
@@ -34,7 +38,8 @@ class BatchNormalization(Layer):
 
     Notes
     -----
-    Weights, each of shape (features,): gamma, beta, moving_mean, moving_variance.
+    Weights, each of shape (features,): gamma, beta, moving_mean, moving_variance. With several axes they have as many
+    axes as the input, those that `axis` does not name of size 1.
     Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """
 
@@ -44,7 +49,7 @@ class BatchNormalization(Layer):
 
     def __init__(
         self,
-        axis: int = -1,
+        axis: Any = -1,
         momentum: float = 0.99,
         epsilon: float = 1e-3,
         center: bool = True,
@@ -60,9 +65,7 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
-            raise TypeError(f"[BatchNormalization '{self.name}'] expected axis to be an int, received {axis!r}.")
-        self.axis = int(axis)
+        self.axis = checked_axes(self, axis)
         self.momentum = _checked(self, "momentum", momentum, 1.0)
         self.epsilon = _checked(self, "epsilon", epsilon, math.inf)
         self.center, self.scale = bool(center), bool(scale)
@@ -78,13 +81,10 @@ class BatchNormalization(Layer):
         self.beta: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
-        rank = len(input_shape)
-        if not -rank < self.axis < rank or self.axis == 0:
-            raise ValueError(
-                f"[BatchNormalization '{self.name}'] expected axis to name a feature axis of shape {input_shape}, "
-                f"received {self.axis}."
-            )
-        shape = (input_shape[self.axis],)
+        axes = self._feature_axes(input_shape)
+        shape: tuple[int, ...] = (input_shape[axes[0]],)
+        if isinstance(self.axis, list):
+            shape = tuple(n if i in axes else 1 for i, n in enumerate(input_shape))
         if self.scale:
             self.gamma = self.add_weight(
                 shape, self.gamma_initializer, name="gamma",
@@ -100,17 +100,38 @@ class BatchNormalization(Layer):
             shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
         )
 
+    def _feature_axes(self, shape: Any) -> list[int]:
+        """The axes that `axis` names, from 1 on."""
+        rank = len(shape)
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        named = sorted({a % rank for a in axes if -rank <= a < rank})
+        if len(named) != len(axes) or named[0] == 0 or named != list(range(named[0], named[0] + len(named))):
+            kind = "neighbouring feature axes" if isinstance(self.axis, list) else "a feature axis"
+            raise ValueError(
+                f"[BatchNormalization '{self.name}'] expected axis to name {kind} of shape {shape}, "
+                f"received {self.axis}."
+            )
+        return named
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        axes, shape = self._feature_axes(inputs.shape), inputs.shape
+        if len(axes) == 1:
+            return self._normalise(inputs, axes[0], bool(training))
+        merged = int(np.prod(shape[axes[0] : axes[-1] + 1]))  # in memory neighbouring axes are one
+        x = ops.reshape(inputs, (-1, *shape[1 : axes[0]], merged, *shape[axes[-1] + 1 :]))
+        return ops.reshape(self._normalise(x, axes[0], bool(training)), (-1, *shape[1:]))
+
+    def _normalise(self, x: Any, axis: int, training: bool) -> Any:
         variables = [v for v in (self.gamma, self.beta) if v is not None]
         attrs = {
-            "axis": self.axis,
+            "axis": axis,
             "momentum": self.momentum,
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
-            "training": bool(training) and self.trainable,
+            "training": training and self.trainable,
         }
-        return ops.apply("batch_norm", [inputs, *variables, self.moving_mean, self.moving_variance], attrs)
+        return ops.apply("batch_norm", [x, *variables, self.moving_mean, self.moving_variance], attrs)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""Flatten and Reshape: the same elements of a sample under other axes. They cost nothing."""
+"""Layers that arrange the elements of a sample anew. All but RepeatVector cost nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import ops
 from .layer import Layer
-from .sizes import checked_shape
+from .sizes import checked_shape, checked_size
 
 
 class Flatten(Layer):
@@ -52,3 +52,61 @@ class Reshape(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "target_shape": list(self.target_shape)}
+
+
+class RepeatVector(Layer):
+    """(batch, features) -> (batch, n, features).
+
+    Parameters
+    ----------
+    n : int
+    **kwargs
+        Of `Layer`.
+
+    Raises
+    ------
+    TypeError
+        For an `n` that is no int.
+    ValueError
+        For inputs of another rank.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> RepeatVector(2)(np.array([[1.0, 2.0]]))
+    array([[[1., 2.],
+            [1., 2.]]], dtype=float32)
+    """
+
+    def __init__(self, n: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(n, int):
+            raise TypeError(f"[RepeatVector '{self.name}'] expected n to be an int, received {n!r}.")
+        self.n = checked_size(n, f"RepeatVector '{self.name}'", "n")
+
+    def call(self, inputs: Any) -> Any:
+        if len(inputs.shape) != 2:
+            raise ValueError(
+                f"[RepeatVector '{self.name}'] expected x of shape (batch, features), received {inputs.shape}."
+            )
+        rows = ops.reshape(inputs, (-1, 1, inputs.shape[1]))
+        return rows if self.n == 1 else ops.concatenate([rows] * self.n, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "n": self.n}
+
+
+class Identity(Layer):
+    """Gives its input back.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Layer`.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()

@@ -28,3 +28,13 @@ def checked_shape(shape: Any, where: str, what: str, least: int = 1) -> tuple[in
     if math.prod(n for n in sizes if n > 0) > MOST_ELEMENTS:
         raise ValueError(f"[{where}] expected {what} with fewer than 2**48 elements, received {sizes}.")
     return sizes
+
+
+def checked_axes(layer: Any, axis: Any) -> Any:
+    """One int, or a list of them."""
+    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    if not axes or any(isinstance(a, bool) or not hasattr(a, "__index__") for a in axes):
+        raise TypeError(
+            f"[{type(layer).__name__} '{layer.name}'] expected axis to be an int or a list of them, received {axis!r}."
+        )
+    return [int(a) for a in axes] if isinstance(axis, (list, tuple)) else int(axis)

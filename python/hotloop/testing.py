@@ -134,7 +134,7 @@ class OpRunner:
     def set_variables(self, variables: Sequence[np.ndarray]) -> None:
         """Give every variable a value."""
         for i, value in enumerate(variables):
-            self.trainer.set(i, np.ascontiguousarray(value, self.dtype))
+            self.trainer.set(i, np.asarray(value, self.dtype, order="C"))
 
     def run(
         self,

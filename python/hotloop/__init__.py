@@ -21,6 +21,7 @@ from . import (
     models,
     ops,
     optimizers,
+    random,
     utils,
 )
 from ._core import DeviceError
@@ -43,8 +44,8 @@ __version__: str = _core.build_info()["version"]
 __all__ = [
     "DeviceError", "FormatError", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
     "Optimizer", "Sequential", "TableModel", "TraceError", "Variable", "activations", "backend", "callbacks",
-    "config", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "saving",
-    "testing", "utils",
+    "config", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
+    "saving", "testing", "utils",
 ]  # fmt: skip
 
 _LATER = {"datasets": "", "saving": "", "testing": "", "FormatError": "saving", "TableModel": "table"}

@@ -43,6 +43,11 @@ def name_of(function: Any) -> str:
     return function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
 
 
+def custom_object(name: str) -> Any:
+    """What `custom_objects` calls so, or None."""
+    return _scope.get().get(name)
+
+
 def function_of(where: str, identifier: Any) -> Any:
     """A function, or the one that a description names and `custom_objects` gives."""
     if not isinstance(identifier, str):
@@ -187,7 +192,7 @@ class Table(Generic[T]):
 
     def find(self, name: str) -> type[T]:
         """The class called `name`; ValueError with a suggestion if there is none."""
-        found = self._classes.get(name.lower() if self.fold_case else name) or _scope.get().get(name)
+        found = self._classes.get(name.lower() if self.fold_case else name) or custom_object(name)
         if found is None:
             raise unknown_name(self.what, name, self._suggested)
         return found

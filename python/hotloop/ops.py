@@ -25,7 +25,7 @@ from .variable import Variable
 
 __all__ = [
     "apply", "argmax", "argmin", "cast", "concatenate", "dense", "dropout", "flatten", "logsumexp", "matmul", "max",
-    "mean", "min", "one_hot", "reshape", "softmax", "std", "stop_gradient", "sum", "var",
+    "mean", "min", "one_hot", "reshape", "shape", "softmax", "std", "stop_gradient", "sum", "var",
     *elementwise.__all__, *shaping.__all__, *[name for name in activations.names() if name != "softmax"],
 ]  # fmt: skip
 
@@ -234,12 +234,19 @@ def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:
 
 def dropout(x: Any, rate: float, seed: int | None = None) -> Any:
     """Zero a share `rate` of the elements and divide the others by 1 - rate; a fresh mask in every step."""
-    trace = trace_of([x])
+    return apply("dropout", [x], {"rate": float(rate), "stream": stream_of(trace_of([x]), seed)})
+
+
+def stream_of(trace: Any, seed: Any) -> int:
+    """The stream of random numbers that a seed names, or the next of a trace."""
     if seed is None:
-        stream = trace.next_stream() if trace is not None else 0
-    else:
-        stream = _SEEDED_STREAMS + hash(seed) % _SEEDED_STREAMS
-    return apply("dropout", [x], {"rate": float(rate), "stream": stream})
+        return trace.next_stream() if trace is not None else 0
+    return _SEEDED_STREAMS + hash(seed) % _SEEDED_STREAMS
+
+
+def shape(x: Any) -> tuple[Any, ...]:
+    """The shape; of a tensor of a model it begins with None, the batch."""
+    return tuple(x.shape) if isinstance(x, (Symbolic, Variable)) else np.shape(x)
 
 
 def _reduce(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:

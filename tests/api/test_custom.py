@@ -251,6 +251,22 @@ def test_a_weight_as_an_array_inside_call_is_a_silent_constant(use):
         Constant()(np.ones((1, 3)))
 
 
+def swish(x):
+    return x * ops.sigmoid(1.7 * x)
+
+
+def test_a_model_with_an_activation_of_ones_own_is_cloned_and_saved_by_its_name(tmp_path):
+    m = model(activation=swish)
+    clone = keras.models.clone_model(m)
+    clone.set_weights(m.get_weights())
+    m.save(tmp_path / "m.safetensors")
+    with pytest.raises(keras.FormatError, match="swish"):
+        keras.models.load_model(tmp_path / "m.safetensors")
+    again = keras.models.load_model(tmp_path / "m.safetensors", custom_objects={"swish": swish})
+    for other in (clone, again, pickle.loads(pickle.dumps(m))):
+        np.testing.assert_array_equal(other.predict(X, verbose=0), m.predict(X, verbose=0))
+
+
 def test_an_activation_may_be_a_function_of_ones_own():
     m = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation=lambda x: x * ops.sigmoid(1.7 * x))])
     kernel, bias = m.get_weights()
@@ -258,3 +274,39 @@ def test_an_activation_may_be_a_function_of_ones_own():
     np.testing.assert_allclose(m.predict(X, verbose=0), z / (1 + np.exp(-1.7 * z)), rtol=1e-4, atol=1e-5)
     m.compile("sgd", "mse")
     assert m.fit(X, Y, epochs=5, verbose=0).history["loss"][-1] < m.history.history["loss"][0]
+
+
+class Noise(keras.layers.Layer):
+    def __init__(self, kind, seed=None):
+        super().__init__()
+        self.kind, self.seed = kind, seed
+
+    def call(self, inputs):
+        return inputs + getattr(keras.random, self.kind)(ops.shape(inputs), seed=self.seed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean", "deviation", "limit"),
+    [("normal", 0.0, 1.0, 6.0), ("uniform", 0.5, 12**-0.5, 1.0), ("truncated_normal", 0.0, 0.8796, 2.0)],
+)
+def test_random_numbers_inside_call_are_fresh_and_of_their_distribution(kind, mean, deviation, limit):
+    m = keras.Sequential([keras.Input((50,)), Noise(kind)])
+    zeros = np.zeros((2000, 50), np.float32)
+    first, second = (m.predict(zeros, verbose=0) for _ in range(2))
+    assert first.mean() == pytest.approx(mean, abs=0.02)
+    assert first.std() == pytest.approx(deviation, rel=0.02)
+    assert np.abs(first).max() <= limit
+    assert np.abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.02
+    array = getattr(keras.random, kind)((2000, 50))
+    assert array.mean() == pytest.approx(mean, abs=0.02)
+    assert array.std() == pytest.approx(deviation, rel=0.02)
+
+
+def test_random_arrays_follow_their_seed():
+    np.testing.assert_array_equal(keras.random.uniform((3, 4), seed=3), keras.random.uniform((3, 4), seed=3))
+    assert (keras.random.uniform((3, 4)) != keras.random.uniform((3, 4))).any()
+    drawn = keras.random.randint((1000,), 2, 5, seed=1)
+    assert drawn.dtype == np.int32
+    assert set(drawn.tolist()) == {2, 3, 4}
+    with pytest.raises(ValueError, match="begins with None"):
+        keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x + keras.random.normal((3, 2)))])

@@ -13,6 +13,9 @@ from .tensor import Symbolic
 __all__ = ["expand_dims", "flip", "moveaxis", "split", "squeeze", "stack", "swapaxes", "take", "transpose"]
 
 
+_MOST_AXES = 6  # of the op `rearrange`
+
+
 def get_item(x: Symbolic, key: Any) -> Any:
     """`x[:, 2:5]`, `x[..., 0]`, `x[:, None]`: slices, whole numbers, an ellipsis and None; the batch is taken whole."""
     keys = _full_key(x, key)
@@ -69,7 +72,9 @@ def _rearrange(x: Symbolic, shape: Sequence[int], strides: Sequence[int], offset
 
     if offset == 0 and list(strides) == _steps([None, *shape]) and int(np.prod(shape)) == int(np.prod(x.shape[1:])):
         return reshape(x, [-1, *shape])
-    large = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
+    large = list(zip(shape, strides, strict=True))
+    if len(large) > _MOST_AXES:
+        large = [(n, s) for n, s in large if n != 1]
     attrs = {"shape": [n for n, _ in large], "strides": [s for _, s in large], "offset": offset}
     y = apply("rearrange", [x], attrs)
     return y if len(large) == len(shape) else reshape(y, [-1, *shape])

@@ -217,7 +217,7 @@ class OpCall(Operation):
 
     def __init__(self, op: str, attrs: dict[str, Any], name: str | None = None) -> None:
         self.op, self.attrs = op, attrs
-        self.name = name or auto_name(op)
+        self.name = name or auto_name(attrs["kind"] if op in ("elementwise", "reduce") else op)
         self.nodes = []
 
     def trace_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:

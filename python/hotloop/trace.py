@@ -208,8 +208,8 @@ class Trace:
             return self.variable(x)
         if not isinstance(x, Traced):
             raise TraceError(
-                f"[{op} '{self.layer_name}'] expected tensors of this model, received {type(x).__name__}. Constants "
-                "may be added to or multiplied with a tensor; arrays belong into a weight (`add_weight`)."
+                f"[{op} '{self.layer_name}'] expected tensors of this model, received {type(x).__name__}. Numbers "
+                "may be combined with a tensor; arrays belong into a weight (`add_weight`)."
             )
         if x.trace is not self:
             raise TraceError(f"[{op} '{self.layer_name}'] received a tensor of another call; it cannot be kept.")

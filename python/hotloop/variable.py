@@ -184,6 +184,11 @@ class Variable(Operators):
         self._home = home
         self._value = None
 
+    @property
+    def __array_priority__(self) -> float:
+        """Inside `call`, NumPy's numbers leave `number * weight` to the weight."""
+        return 0.0 if tracing.get() is None else 1000.0
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
         return array if dtype is None else array.astype(dtype, copy=False)

@@ -213,7 +213,7 @@ class Gated(keras.layers.Layer):
 
     def call(self, inputs):
         gate = ops.sigmoid(self.gate)
-        return ops.sin(inputs * ops.exp(self.scale / 2)) * gate + (1 - gate) * (inputs - self.shift) ** 2
+        return ops.sin(inputs * ops.exp(np.float64(0.5) * self.scale)) * gate + (1 - gate) * (inputs - self.shift) ** 2
 
 
 def test_a_layer_of_ones_own_learns_weights_used_in_expressions():

@@ -13,7 +13,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from activation_functions import ACTIVATIONS, PARAMETERS, sigmoid
+from activation_functions import ACTIVATIONS, PARAMETERS, SELU_ALPHA, SELU_SCALE, sigmoid
+from reference_elementwise import *  # noqa: F403  # the harness finds every op's oracle here
 
 EPSILON = 1e-7
 
@@ -346,6 +347,8 @@ def sample_losses(kind, p, y, from_logits=False, label_smoothing=0.0, precision=
         return _categorical(p, _smooth(y, label_smoothing, classes), from_logits, precision)
     if kind == "linear":
         return (p * y).sum(-1), y
+    if kind == "value":
+        return p.mean(-1), np.ones_like(p) / classes
     if kind == "binary_crossentropy":
         value, gradient = _binary(p, _smooth(y, label_smoothing, 2), from_logits, precision)
     elif kind == "mean_squared_error":

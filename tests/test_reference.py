@@ -41,6 +41,14 @@ OPS = [
     ("affine", [X], {"scale": 3.0, "offset": -1.0}),
     *[("standardize", [X, *NORM[2:]], {"invert": i}) for i in (False, True)],
     ("add", [X, 2 * X, X**2], {}),
+    *[
+        ("elementwise", [RNG.uniform(0.1, 0.9, (4, 5))], {"kind": k})
+        for k in ("sqrt", "log", "tan", "arcsin", "arctanh")
+    ],
+    *[("elementwise", [X, X[:, :1] + 3], {"kind": k}) for k in ("multiply", "divide", "maximum", "mod")],
+    ("elementwise", [RANK3**2 + 0.1, BIAS[:1]], {"kind": "power"}),
+    ("elementwise", [RANK3, RANK3 * 2], {"kind": "where", "b": 1.5}),
+    ("rearrange", [RANK3], {"shape": (2, 3), "strides": (5, -1), "offset": 3}),
     ("concatenate", [RANK3, RANK3[:, :1]], {"axis": 1}),
     ("reshape", [RANK3], {"shape": (5, 2)}),
     *[
@@ -89,6 +97,7 @@ LOSSES = [
     ("mean_squared_error", X[:, :3], {}),
     ("mean_absolute_error", X[:, :3], {}),
     ("linear", X[:, :3], {}),
+    ("value", X[:, :3], {}),
 ]
 
 

@@ -64,7 +64,7 @@ Buf Planner::output() {
   Buf& buf = values_[size_t(node().output)];
   if (!buf) {
     const Spec& spec = output_spec();
-    buf = matrix({max_rows(), spec.features(), spec.dtype});
+    buf = matrix({rows_of(spec), spec.features(), spec.dtype});
   }
   return buf;
 }
@@ -78,10 +78,12 @@ Buf Planner::grad_input(int i) {
   if (buf) return buf;
   const Value& v = value(input_value(i));
   if (v.variable < 0) {
-    buf = matrix({max_rows(), v.spec.features(), dtype()});
+    buf = matrix({rows_of(v.spec), v.spec.features(), dtype()});
   } else {
     const Variable& variable = variable_of(v);
-    const bool first = !gradients_[size_t(input_value(i))];
+    bool first = !gradients_[size_t(input_value(i))];
+    for (const auto& [other, contribution] : contributions_)
+      first = first && (other == i || input_value(other) != input_value(i));
     buf = new_buffer(variable.shape.elements(kernels_.panel_width) * size_of(dtype()), 0,
                      first ? variable.gradient : nullptr);
   }
@@ -151,7 +153,7 @@ void Planner::step(const char* kernel, StepFn fn, const void* args, size_t size,
     plan_.args_.emplace_back((size + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
     std::memcpy(plan_.args_.back().data(), args, size);
     record.step.args = plan_.args_.back().data();
-    if (in_forward_ && node_ >= 0 && node().output >= 0 && output_spec().dtype == dtype()) {
+    if (in_forward_ && node_ >= 0 && node().output >= 0 && output_spec().dtype == dtype() && output_spec().batched()) {
       const Buf out = values_[size_t(node().output)];
       for (const Access& a : record.accesses)
         if (out && a.writes && a.buffer == out.id) {

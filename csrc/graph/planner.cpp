@@ -128,12 +128,13 @@ void Planner::collect_gradients() {
 
 Buf Planner::sum(Buf a, Buf b, const Spec& spec) {
   AddRows add{};
+  add.rows = spec.batched() ? 0 : 1;
   add.features = spec.features();
   add.a = read(a);
   add.b = read(b);
-  const Buf result = matrix({max_rows(), add.features, dtype()});
+  const Buf result = matrix({rows_of(spec), add.features, dtype()});
   add.y = write(result);
-  const double elements = double(max_rows()) * add.features;
+  const double elements = double(rows_of(spec)) * add.features;
   emit(kernels_.add, add, {elements, 3 * elements * size_of(dtype())});
   return result;
 }

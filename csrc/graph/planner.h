@@ -17,6 +17,7 @@ class Planner final : public Build {
   const Attrs& attrs() const override { return node().attrs; }
   int inputs() const override { return int(node().inputs.size()); }
   const Spec& spec(int input) const override { return value(input_value(input)).spec; }
+  bool is_variable(int input) const override { return value(input_value(input)).variable >= 0; }
   const Spec& output_spec() const override { return value(node().output).spec; }
   bool training() const override { return plan_.options_.training; }
   int64_t max_rows() const override { return plan_.options_.max_rows; }
@@ -81,6 +82,7 @@ class Planner final : public Build {
   void optimize();
   void collect_gradients();
   Buf sum(Buf a, Buf b, const Spec& spec);
+  int64_t rows_of(const Spec& spec) const { return spec.batched() ? max_rows() : 1; }
   void keep_input_gradients();
 
   Buf new_buffer(int64_t bytes, int64_t ld, void* fixed);

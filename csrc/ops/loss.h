@@ -10,6 +10,7 @@
 //     categorical_crossentropy   -sum_j y_j log q_j,  q = clip(p / sum p, epsilon, 1 - epsilon)
 //     sparse_...                 the same with a class number for y; a number outside 0 .. C - 1 counts as loss 0
 //     linear                     sum_j y_j p_j  (hands any gradient to whatever made p)
+//     value                      p itself, which a custom loss has made; y is not looked at
 // The slope is zero where q was clipped and flows through the division by sum p, as Keras on JAX has it. From logits z,
 // p = sigmoid(z) or softmax(z), nothing is clipped and log p is never formed from p.
 // Shapes: p, y, dp (M, groups * C); class numbers (M, groups) int32; w (M) or absent. Saved: nothing.
@@ -25,6 +26,7 @@ namespace hl {
   HL_ELEMENT(mean_squared_error, MeanSquaredError)                                  \
   HL_ELEMENT(mean_absolute_error, MeanAbsoluteError)                                \
   HL_ELEMENT(linear, Linear)                                                        \
+  HL_ELEMENT(value, GivenValue)                                                     \
   HL_ELEMENT(binary_crossentropy, BinaryCrossentropy)                               \
   HL_ELEMENT(binary_crossentropy_from_logits, BinaryCrossentropyFromLogits)         \
   HL_CLASS(categorical_crossentropy, CategoricalCrossentropy)                       \
@@ -100,6 +102,13 @@ struct Linear {
   template <class V>
   static HL_INLINE ValueSlope<V> of(V p, V y) {
     return {p * y, y};
+  }
+};
+struct GivenValue {
+  static constexpr bool kMean = true;
+  template <class V>
+  static HL_INLINE ValueSlope<V> of(V p, V) {
+    return {p, V(1)};
   }
 };
 struct BinaryCrossentropy {

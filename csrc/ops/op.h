@@ -34,7 +34,7 @@ class Attrs {
 };
 
 struct Spec {
-  Shape shape;  // batched values start with kBatch; variables do not
+  Shape shape;  // batched values start with kBatch; variables, and what is computed from them alone, do not
   DType dtype = DType::f32;
 
   bool batched() const { return !shape.empty() && shape[0] == kBatch; }
@@ -89,6 +89,7 @@ class Build {
   virtual const Attrs& attrs() const = 0;
   virtual int inputs() const = 0;
   virtual const Spec& spec(int input) const = 0;
+  virtual bool is_variable(int input) const = 0;  // its buffer is panels (ops/gemm.h)
   virtual const Spec& output_spec() const = 0;
   virtual bool training() const = 0;
   virtual int64_t max_rows() const = 0;

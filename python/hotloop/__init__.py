@@ -22,6 +22,7 @@ from . import (
     models,
     ops,
     optimizers,
+    random,
     regularizers,
     utils,
 )
@@ -46,7 +47,7 @@ __all__ = [
     "DeviceError", "FormatError", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
     "Optimizer", "Sequential", "TableModel", "TraceError", "Variable", "activations", "backend", "callbacks",
     "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
-    "regularizers", "saving", "testing", "utils",
+    "random", "regularizers", "saving", "testing", "utils",
 ]  # fmt: skip
 
 _LATER = {"datasets": "", "saving": "", "testing": "", "FormatError": "saving", "TableModel": "table"}

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .identifiers import unknown_argument, unknown_name
+from .identifiers import custom_object, unknown_argument, unknown_name
 from .tensor import Symbolic
 
 _REQUIRED = object()
@@ -177,7 +177,7 @@ def get(identifier: Any) -> Any:
     if identifier is None:
         return _BY_NAME["linear"]
     if isinstance(identifier, str):
-        found = _BY_NAME.get(_ALIASES.get(identifier, identifier))
+        found = _BY_NAME.get(_ALIASES.get(identifier, identifier)) or custom_object(identifier)
         if found is None:
             raise unknown_name("activation", identifier, _BY_NAME)
         return found
@@ -186,20 +186,9 @@ def get(identifier: Any) -> Any:
     raise ValueError(f"[activation] expected a name or a function, received {identifier!r}.")
 
 
-def serialize(activation: Any) -> str:
-    """The name of an activation of this module.
-
-    Raises
-    ------
-    ValueError
-        For any other function: a file cannot hold Python code.
-    """
-    if not isinstance(activation, Activation):
-        raise ValueError(
-            f"[activation] expected a function of hotloop.activations, received {activation!r}. "
-            "A configuration cannot hold Python functions."
-        )
-    return activation.name
+def serialize(activation: Any) -> Any:
+    """The name of an activation of this module; a function of one's own as it is, of which files hold the name."""
+    return activation.name if isinstance(activation, Activation) else activation
 
 
 def deserialize(config: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from . import losses as losses_module
 from . import metrics as metrics_module
 from .identifiers import suggestion
-from .trace import Feed, Trace, Traced
+from .trace import Feed, Trace, Traced, traced_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,7 @@ class Term:
     node: Any  # Loss or Metric
     weighted: bool  # sample weights enter
     weight: float = 1.0  # of a loss in the total
+    target_shape: tuple[Any, ...] = ()  # as the data have it
 
 
 @dataclass(eq=False)
@@ -49,13 +50,21 @@ class Resolved:
         for op, terms in (("loss", self.losses), ("metric", self.metrics)):
             for term in terms:
                 prediction = predictions[term.output]
-                inputs = [prediction.value(trace.dtype), self._target(trace, term, prediction.shape)]
+                if term.node.custom:
+                    inputs = [self._custom(trace, term, prediction).value(trace.dtype)] * 2
+                else:
+                    inputs = [prediction.value(trace.dtype), self._target(trace, term, prediction.shape)]
                 if term.weighted and term.output in weighted:
                     inputs.append(trace.fed(Feed(("w", term.output), (), trace.dtype, "sample_weight"), trace.dtype))
                 attrs = term.node.node_attrs()
                 if op == "loss":
                     attrs = {**attrs, "weight": float(term.weight)}
                 trace.add_loss_or_metric(op, inputs, attrs, self.output_names[term.output])
+
+    def _custom(self, trace: Trace, term: Term, prediction: Traced) -> Traced:
+        name = self.output_names[term.output]
+        target = trace.input(("y", term.output), tuple(term.target_shape[1:]), trace.dtype, name)
+        return traced_values(term.node.call, trace, term.node.name or term.log_name, target, prediction)
 
     def _target(self, trace: Trace, term: Term, shape: tuple[Any, ...]) -> int:
         name = self.output_names[term.output]
@@ -111,8 +120,8 @@ class Compiled:
 
     def __init__(self, optimizer: Any, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> None:
         self.optimizer = optimizer
-        self.loss, self.loss_weights = loss, loss_weights
-        self.metrics, self.weighted_metrics = metrics, weighted_metrics
+        self.loss, self.loss_weights = _made(loss, losses_module), loss_weights
+        self.metrics, self.weighted_metrics = (_made(value, metrics_module) for value in (metrics, weighted_metrics))
         for leaf in _leaves(loss):
             losses_module.check(leaf)
         for what, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
@@ -128,6 +137,11 @@ class Compiled:
         self._losses_of(names)
         for what in ("metrics", "weighted_metrics"):
             _metrics_of(getattr(self, what), names, what)
+
+    def objects(self) -> list[Any]:
+        """Losses and metrics that were given as objects."""
+        leaves = _leaves(self.loss) + _leaves(self.metrics) + _leaves(self.weighted_metrics)
+        return [leaf for leaf in leaves if isinstance(leaf, (losses_module.Loss, metrics_module.Metric))]
 
     def metric_objects(self) -> list[Any]:
         """All metrics of the data sets seen so far (callbacks look up their direction)."""
@@ -149,17 +163,20 @@ class Compiled:
         several = len(names) > 1
         for i, (loss, weight) in enumerate(self._losses_of(names)):
             if loss is not None:
-                loss = losses_module.resolve(loss, _known(targets[i], shapes[i]), shapes[i])
+                target = _known(targets[i], shapes[i])
+                loss = losses_module.resolve(loss, target, shapes[i])
                 log_name = _unused(f"{names[i]}_loss", taken)
-                result.losses.append(Term(i, log_name, loss, True, weight))
+                result.losses.append(Term(i, log_name, loss, True, weight, target))
         for what in ("metrics", "weighted_metrics"):
             for i, items in enumerate(_metrics_of(getattr(self, what), names, what)):
                 for item in items:
-                    metric = metrics_module.resolve(item, _known(targets[i], shapes[i]), shapes[i])
+                    target = _known(targets[i], shapes[i])
+                    metric = metrics_module.resolve(item, target, shapes[i])
                     name = f"{names[i]}_{metric.name}" if several else metric.name
                     if what == "weighted_metrics" and name in taken:
                         name = f"weighted_{name}"
-                    result.metrics.append(Term(i, _unused(name, taken), metric, what == "weighted_metrics"))
+                    weighted = what == "weighted_metrics"
+                    result.metrics.append(Term(i, _unused(name, taken), metric, weighted, target_shape=target))
         return result
 
     def _losses_of(self, names: Sequence[str]) -> list[tuple[Any, float]]:
@@ -211,6 +228,15 @@ def _leaves(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple)):
         return [leaf for item in value for leaf in _leaves(item)]
     return [value]
+
+
+def _made(value: Any, module: Any) -> Any:
+    """The same with an object in the place of each description: functions of one's own are only known now."""
+    if _is_config(value):
+        return module.get(value)
+    if isinstance(value, dict):
+        return {key: _made(item, module) for key, item in value.items()}
+    return [_made(item, module) for item in value] if isinstance(value, list) else value
 
 
 def _is_config(value: Any) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 T = TypeVar("T")
+# Classes and functions that the caller of `load_model` (or a pickle) gives, by name.
+_scope: ContextVar[Mapping[str, Any]] = ContextVar("scope", default={})  # noqa: B039  # never changed
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:
@@ -22,6 +26,38 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     folded = {key.lower(): key for key in known}
     close = get_close_matches(str(name).lower(), folded, n=1)
     return f" Did you mean '{folded[close[0]]}'?" if close else ""
+
+
+@contextmanager
+def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
+    """Inside, descriptions may name these classes and functions."""
+    token = _scope.set({**_scope.get(), **(objects or {})})
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def name_of(function: Any) -> str:
+    """What a function, or a description of one, is called."""
+    return function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
+
+
+def custom_object(name: str) -> Any:
+    """What `custom_objects` calls so, or None."""
+    return _scope.get().get(name)
+
+
+def function_of(where: str, identifier: Any) -> Any:
+    """A function, or the one that a description names and `custom_objects` gives."""
+    if not isinstance(identifier, str):
+        return identifier
+    if identifier not in _scope.get():
+        raise ValueError(
+            f"[{where}] expected the function '{identifier}', which files do not hold. Pass "
+            f"custom_objects={{{identifier!r}: ...}}, or compile=False for a loss or metric."
+        )
+    return _scope.get()[identifier]
 
 
 def unknown_name(where: str, name: object, known: Iterable[str]) -> ValueError:
@@ -156,7 +192,7 @@ class Table(Generic[T]):
 
     def find(self, name: str) -> type[T]:
         """The class called `name`; ValueError with a suggestion if there is none."""
-        found = self._classes.get(name.lower() if self.fold_case else name)
+        found = self._classes.get(name.lower() if self.fold_case else name) or custom_object(name)
         if found is None:
             raise unknown_name(self.what, name, self._suggested)
         return found

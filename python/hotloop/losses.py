@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from . import rowwise
-from .identifiers import Configurable, Initialised, Table, unknown_name
+from .config import floatx
+from .identifiers import Configurable, Initialised, Table, function_of, name_of, unknown_name
 from .identifiers import serialize as serialize
-from .overrides import refuse_overrides
+from .overrides import is_ours, refuse_overrides
+from .trace import squeezed_alike
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight")
 _TRAINED = ("sum_over_batch_size", "sum")
@@ -37,7 +39,7 @@ class Loss(Initialised, Configurable):
 
     kind = ""
     made_first = "dtype"
-    not_called = ("call", "__call__")
+    not_called = ("__call__",)
     class_numbers = False  # y_true holds class numbers, one axis less than y_pred
     whole_row = False  # the last axis of y_pred is one distribution, not values of their own
 
@@ -51,8 +53,23 @@ class Loss(Initialised, Configurable):
         self.name = name or self.kind
         self.dtype = dtype
 
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The values of the samples, from tensors or arrays: what a subclass writes with `hotloop.ops`.
+
+        It is traced once; y_true has the dtype of y_pred. It may return a value for each sample, or several, or one
+        for the batch (`ops.mean(..)` over all axes), which then counts for each sample.
+        """
+        return self.values(y_true, y_pred)
+
+    @property
+    def custom(self) -> bool:
+        """Whether `call` is a subclass's own."""
+        return not is_ours(type(self).call)
+
     def options(self) -> dict[str, Any]:
         """The op's attributes that say what is computed."""
+        if self.custom:
+            return {"kind": "value"}
         if not self.kind:
             raise ValueError(
                 f"[loss] expected one of hotloop.losses, received {type(self).__name__}, which no kernel computes."
@@ -89,7 +106,8 @@ class Loss(Initialised, Configurable):
         float or ndarray
             A NumPy scalar; an array of the values for reduction "none".
         """
-        refuse_overrides(self, "call")
+        if self.custom:
+            return self._reduced(self.call(*_as_floats(y_true, y_pred, self.dtype)), sample_weight)
         if np.ndim(y_pred) == 1 and not self.whole_row:
             y_pred = np.reshape(y_pred, (-1, 1))
         rows = rowwise.to_rows(self.name, y_true, y_pred, class_numbers=self.class_numbers, dtype=self.dtype)
@@ -105,6 +123,23 @@ class Loss(Initialised, Configurable):
             count = float(weight.sum(dtype=np.float64))
         return scalar(rowwise.weighted_mean(total, count))
 
+    def _reduced(self, values: Any, sample_weight: Any) -> Any:
+        values = np.asarray(values, self.dtype or floatx())
+        weight = np.ones((), values.dtype)
+        if sample_weight is not None:
+            weight = np.asarray(sample_weight, values.dtype)
+            if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
+                weight = weight[..., 0]
+            weight = weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
+        weighted = values * weight
+        if self.reduction == "none":
+            return weighted
+        total = weighted.sum(dtype=np.float64)
+        count = weighted.size
+        if self.reduction == "mean_with_sample_weight" and sample_weight is not None:
+            count = np.broadcast_to(weight, weighted.shape).sum(dtype=np.float64)
+        return values.dtype.type(total if self.reduction == "sum" else rowwise.weighted_mean(total, count))
+
     def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         """One value for each distribution or last axis of y_pred: what the functions of this module return."""
         rows = rowwise.to_rows(self.name, y_true, y_pred, class_numbers=self.class_numbers, dtype=self.dtype)
@@ -115,6 +150,48 @@ class Loss(Initialised, Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, reduction={self.reduction}>"
+
+
+class LossFunctionWrapper(Loss):
+    """A function of y_true and y_pred as a loss: what `compile(loss=function)` makes.
+
+    An axis of size 1 at the end of one of the two that the other lacks is taken away first, as in Keras.
+
+    Parameters
+    ----------
+    fn : callable
+        `fn(y_true, y_pred, **kwargs)`, written with `hotloop.ops` and operators; see `Loss.call`.
+    reduction, name, dtype
+        Of `Loss`; the function's name unless told.
+    **kwargs
+        Further arguments of `fn`.
+
+    Examples
+    --------
+    >>> from hotloop import ops
+    >>> fourth = LossFunctionWrapper(lambda y_true, y_pred: ops.mean((y_true - y_pred) ** 4, axis=-1))
+    >>> float(fourth([[0.0, 1.0]], [[1.0, 3.0]]))
+    8.5
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name or name_of(fn), reduction, dtype)
+        self.fn, self._kwargs = function_of(type(self).__name__, fn), kwargs
+
+    custom = True
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.fn(*squeezed_alike(y_true, y_pred), **self._kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "fn": self.fn, **self._kwargs}
 
 
 class MeanSquaredError(Loss):
@@ -301,6 +378,10 @@ def sparse_categorical_crossentropy(
     return SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis).values(y_true, y_pred)
 
 
+def _as_floats(y_true: Any, y_pred: Any, dtype: str | None) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(y_true, dtype or floatx()), np.asarray(y_pred, dtype or floatx())
+
+
 _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "mean_squared_error": mean_squared_error,
     "mean_absolute_error": mean_absolute_error,
@@ -326,12 +407,12 @@ find = _TABLE.find
 
 
 def get(identifier: Any) -> Any:
-    """The loss of a name, one of this module's functions, a dict, a class or a `Loss`. None stays None.
+    """The loss of a name, a function (one's own too), a dict, a class or a `Loss`. None stays None.
 
     Raises
     ------
     ValueError
-        For an unknown name (with a suggestion), a Python function of one's own, or anything else.
+        For an unknown name (with a suggestion), or anything else.
 
     Examples
     --------
@@ -343,6 +424,10 @@ def get(identifier: Any) -> Any:
     for name, function in _FUNCTIONS.items():
         if identifier is function:
             return _TABLE.get(name)
+    if callable(identifier) and not isinstance(identifier, (Loss, type)):
+        return LossFunctionWrapper(identifier)
+    if isinstance(identifier, Mapping) and identifier.get("class_name") == "LossFunctionWrapper":
+        return LossFunctionWrapper.from_config(identifier["config"])
     return _TABLE.get(identifier)
 
 
@@ -378,4 +463,4 @@ def crossentropy_for(y_true_shape: Sequence[Any], y_pred_shape: Sequence[Any]) -
 
 def deserialize(config: Mapping[str, Any]) -> Loss:
     """The loss that `serialize` described."""
-    return _TABLE.from_dict(config)
+    return get(config)

@@ -3,24 +3,31 @@
 The same function serves three kinds of arguments: the symbolic tensors a layer's `call` receives, the KerasTensors
 that `Input` gives (the op becomes part of the model), and arrays, for which the result is a NumPy array.
 The functions of `hotloop.activations` are here too.
+
+Comparisons give 0 or 1 in a model. A loss or a metric may also sum over the batch (`axis=None`), which layers may not.
 """
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from . import activations
+from . import activations, elementwise, shaping
+from .elementwise import *  # noqa: F403
+from .elementwise import add, exp, is_symbolic, log, multiply, not_equal, sqrt, square, subtract
+from .shaping import *  # noqa: F403
+from .shaping import expand_dims, moveaxis, swapaxes
 from .tensor import KerasTensor, Node, OpCall, Shape, Symbolic, TraceError
 from .trace import Traced, TracedInput, TracedProduct, infer_outputs, refuse_weights, trace_of
 from .variable import Variable
 
 __all__ = [
-    "add", "apply", "concatenate", "dense", "divide", "drop_connect", "dropout", "flatten", "matmul", "max", "mean",
-    "min", "multiply", "negative", "noise", "one_hot", "reshape", "rrelu", "subtract", "sum", *activations.names(),
+    "apply", "argmax", "argmin", "cast", "concatenate", "dense", "drop_connect", "dropout", "flatten", "logsumexp",
+    "matmul", "max", "mean", "min", "noise", "one_hot", "reshape", "rrelu", "shape", "softmax", "std", "stop_gradient",
+    "sum", "var",
+    *elementwise.__all__, *shaping.__all__, *[name for name in activations.names() if name != "softmax"],
 ]  # fmt: skip
 
 _SEEDED_STREAMS = 1 << 28  # streams below are numbered as layers come, those above belong to seeds
@@ -56,53 +63,19 @@ def apply(op: str, inputs: Sequence[Any], attrs: dict[str, Any] | None = None) -
         return _record(OpCall(op, attrs), tuple(inputs))
     trace = trace_of(list(inputs))
     if trace is not None:
+        if op == "activation" and not elementwise.is_batch(inputs[0]):
+            return elementwise.activation_of_weight(attrs["kind"], inputs[0])
         return trace.add(op, list(inputs), attrs)
     refuse_weights(op, inputs)
     return _on_arrays(op, [np.asarray(x) for x in inputs], attrs)
 
 
-def add(x: Any, y: Any) -> Any:
-    """x + y, element by element: two tensors of one shape, a tensor and a number, or a product and its bias."""
-    x, y = (y, x) if not isinstance(x, Symbolic) else (x, y)
-    if _is_number(y):
-        return _affine(x, 1.0, float(y))
-    if isinstance(x, TracedProduct) and isinstance(y, Variable) and y.ndim == 1:
-        return x.trace.add("dense", [x.x, x.w, y], {})
-    return apply("add", [x, y])
-
-
-def subtract(x: Any, y: Any) -> Any:
-    """x - y, element by element."""
-    if _is_number(y):
-        return _affine(x, 1.0, -float(y))
-    return add(negative(y) if isinstance(y, Symbolic) else -np.asarray(y), x)
-
-
-def multiply(x: Any, y: Any) -> Any:
-    """x * y, where one of them is a number."""
-    if _is_number(y):
-        return _affine(x, float(y), 0.0)
-    if _is_number(x):
-        return _affine(y, float(x), 0.0)
-    if not isinstance(x, Symbolic) and not isinstance(y, Symbolic):
-        refuse_weights("multiply", [x, y])
-        return np.multiply(x, y)
-    raise TraceError(f"[multiply] expected a tensor and a number, received {_describe(x)} and {_describe(y)}.")
-
-
-def divide(x: Any, y: Any) -> Any:
-    """x / y, where y is a number."""
-    if _is_number(y):
-        return _affine(x, 1.0 / float(y), 0.0)
-    if not isinstance(x, Symbolic) and not isinstance(y, Symbolic):
-        refuse_weights("divide", [x, y])
-        return np.divide(x, y)
-    raise TraceError(f"[divide] expected a tensor and a number, received {_describe(x)} and {_describe(y)}.")
-
-
-def negative(x: Any) -> Any:
-    """-x."""
-    return _affine(x, -1.0, 0.0)
+def add_bias(x1: Any, x2: Any) -> Any:
+    """A product and its bias as one dense node; None for any other sum."""
+    product, bias = (x1, x2) if isinstance(x1, TracedProduct) else (x2, x1)
+    if isinstance(product, TracedProduct) and isinstance(bias, Variable) and bias.shape == (product.shape[-1],):
+        return product.trace.add("dense", [product.x, product.w, bias], {})
+    return None
 
 
 def matmul(x: Any, y: Any) -> Any:
@@ -111,10 +84,24 @@ def matmul(x: Any, y: Any) -> Any:
         if y.ndim == 2 and x.ndim >= 2 and x.shape[-1] == y.shape[0]:
             return TracedProduct(x.trace, x, y, (*x.shape[:-1], y.shape[1]))
         return apply("matmul", [x, y])
+    if isinstance(x, Symbolic) and isinstance(y, Symbolic):
+        return _batch_product(x, y)
     if isinstance(x, Symbolic) or isinstance(y, Symbolic):
-        raise TraceError(f"[matmul] expected a tensor and a variable, received {_describe(x)} and {_describe(y)}.")
+        raise TraceError(
+            f"[matmul] expected a tensor and a variable or two tensors, received {_describe(x)} and {_describe(y)}."
+        )
     refuse_weights("matmul", [x, y])
     return np.matmul(np.asarray(x), np.asarray(y))
+
+
+def _batch_product(x: Symbolic, y: Symbolic) -> Any:
+    """x (batch, .., I, K) times y (batch, .., K, J), sample by sample."""
+    if x.ndim != y.ndim or x.ndim < 3 or x.shape[-1] != y.shape[-2]:
+        raise ValueError(
+            f"[matmul] expected tensors of shapes (None, .., I, K) and (None, .., K, J), received {x.shape} and "
+            f"{y.shape}."
+        )
+    return sum(multiply(expand_dims(x, -2), expand_dims(swapaxes(y, -1, -2), -3)), axis=-1)
 
 
 def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
@@ -170,6 +157,73 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _reduce("min", x, axis, keepdims)
 
 
+def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Mean squared distance from the mean, along axes as for `sum`."""
+    return mean(square(subtract(x, mean(x, axis, True))), axis, keepdims)
+
+
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Square root of `var`."""
+    return sqrt(var(x, axis, keepdims))
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log sum e^x, along axes as for `sum`, without overflow."""
+    top = stop_gradient(max(x, axis, True))
+    y = add(log(sum(exp(subtract(x, top)), axis, True)), top)
+    if keepdims:
+        return y
+    if isinstance(y, Symbolic):
+        gone = _axes("logsumexp", y, axis)
+        return reshape(y, [-1, *[n for i, n in enumerate(y.shape) if i and i not in gone]])
+    return np.squeeze(y, None if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else axis)
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """e^x, divided by its sum over one axis."""
+    if not -np.ndim(x) <= axis < np.ndim(x) if not isinstance(x, Symbolic) else not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"[softmax] expected an axis of {np.shape(x)}, received {axis}.")
+    rank = x.ndim if isinstance(x, Symbolic) else np.ndim(x)
+    if axis % rank == rank - 1:
+        return activations.softmax(x)
+    return moveaxis(activations.softmax(moveaxis(x, axis, -1)), -1, axis)
+
+
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Place of the largest element of one axis, the first of equal ones; a number of the model's dtype, no gradient."""
+    return _place("argmax", x, axis, keepdims)
+
+
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Place of the smallest element of one axis, the first of equal ones."""
+    return _place("argmin", x, axis, keepdims)
+
+
+def _place(kind: str, x: Any, axis: int | None, keepdims: bool) -> Any:
+    if not isinstance(x, Symbolic):
+        refuse_weights(kind, [x])
+        return np.asarray(getattr(np, kind)(np.asarray(x), axis=axis, keepdims=keepdims))
+    [one] = _axes(kind, x, axis)
+    y = apply("argmax", [x], {"axis": one, "smallest": kind == "argmin"})
+    return expand_dims(y, one) if keepdims else y
+
+
+def stop_gradient(x: Any) -> Any:
+    """x, through which no gradient flows."""
+    return apply("stop_gradient", [x]) if is_symbolic([x]) else np.asarray(x)
+
+
+def cast(x: Any, dtype: str) -> Any:
+    """x in another dtype. A model computes in one; whole numbers and comparisons are numbers of it."""
+    if not is_symbolic([x]):
+        return np.asarray(x).astype(dtype)
+    if isinstance(x, TracedInput) and not str(dtype).startswith("int"):
+        return TracedInput(x.trace, x.feed, x.trace.dtype)
+    if str(dtype) == "bool":
+        return not_equal(x, 0.0)
+    return x
+
+
 def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:
     """Indicator vectors of integer codes; `mode` "multi_hot" and "count" put the last axis into one vector."""
     if isinstance(x, TracedInput) and x.feed.lookup is None:
@@ -190,19 +244,19 @@ def dropout(x: Any, rate: float, seed: int | None = None, noise_shape: Any = Non
     if noise_shape is not None:
         batch, *sample = [size or 0 for size in noise_shape]
         attrs["noise_shape"] = [1 if batch == 1 else 0, *sample]
-    return apply("dropout", [x], {**attrs, "stream": _stream(x, seed)})
+    return apply("dropout", [x], {**attrs, "stream": stream_of(trace_of([x]), seed)})
 
 
 def noise(x: Any, stddev: float, seed: int | None = None, multiply: bool = False) -> Any:
     """x + z, or x (1 + z), with normal z of mean 0; fresh in every step."""
-    attrs = {"kind": "multiply" if multiply else "add", "stddev": float(stddev), "stream": _stream(x, seed)}
+    attrs = {"kind": "multiply" if multiply else "add", "stddev": float(stddev), "stream": stream_of(trace_of([x]), seed)}
     return apply("noise", [x], attrs)
 
 
 def drop_connect(x: Any, kernel: Any, bias: Any, rate: float, seed: int | None = None) -> Any:
     """`dense` with a share `rate` of the kernel's elements zero and the others divided by 1 - rate."""
     inputs = [x, kernel] if bias is None else [x, kernel, bias]
-    return apply("dense", inputs, {"drop_rate": float(rate), "stream": _stream(x, seed)})
+    return apply("dense", inputs, {"drop_rate": float(rate), "stream": stream_of(trace_of([x]), seed)})
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
@@ -212,26 +266,29 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 
 def rrelu(x: Any, lower: float = 1 / 8, upper: float = 1 / 3, seed: int | None = None) -> Any:
     """x where x >= 0, else x times a slope of its own, uniform in [lower, upper); fresh slopes in every step."""
-    return apply("rrelu", [x], {"lower": float(lower), "upper": float(upper), "stream": _stream(x, seed)})
+    return apply("rrelu", [x], {"lower": float(lower), "upper": float(upper), "stream": stream_of(trace_of([x]), seed)})
 
 
-def _stream(x: Any, seed: int | None) -> int:
-    """Where the random numbers of an op come from: the next of the model, or that of a seed."""
-    if seed is not None:
-        return _SEEDED_STREAMS + hash(seed) % _SEEDED_STREAMS
-    trace = trace_of([x])
-    return trace.next_stream() if trace is not None else 0
+def stream_of(trace: Any, seed: Any) -> int:
+    """The stream of random numbers that a seed names, or the next of a trace."""
+    if seed is None:
+        return trace.next_stream() if trace is not None else 0
+    return _SEEDED_STREAMS + hash(seed) % _SEEDED_STREAMS
 
 
-def _affine(x: Any, scale: float, offset: float) -> Any:
-    return apply("affine", [x], {"scale": scale, "offset": offset})
+def shape(x: Any) -> tuple[Any, ...]:
+    """The shape; of a tensor of a model it begins with None, the batch."""
+    return tuple(x.shape) if isinstance(x, (Symbolic, Variable)) else np.shape(x)
 
 
 def _reduce(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:
     if isinstance(x, Symbolic):
-        for one in sorted(_axes(kind, x, axis), reverse=True):
+        if isinstance(x, Traced) and x.shape == ():
+            return x
+        axes = _axes(kind, x, axis)
+        for one in sorted(axes - {0}, reverse=True):
             x = apply("reduce", [x], {"kind": kind, "axis": one, "keepdims": keepdims})
-        return x
+        return apply("reduce_batch", [x], {"kind": kind}) if 0 in axes else x
     from .config import floatx
 
     refuse_weights(kind, [x])
@@ -243,6 +300,12 @@ def _reduce(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:
 
 def _axes(kind: str, x: Symbolic, axis: Any) -> set[int]:
     """The axes as numbers from 1 on: rows of a batch are computed apart, so the batch stays."""
+    if isinstance(x, Traced) and x.trace.whole_batch and x.shape[0] is None and kind in ("sum", "mean"):
+        if axis is None:
+            return set(range(x.ndim))
+        given = list(axis) if isinstance(axis, (tuple, list)) else [axis]
+        if all(isinstance(a, (int, np.integer)) and -x.ndim <= a < x.ndim for a in given):
+            return {int(a) % x.ndim for a in given}
     given = list(axis) if isinstance(axis, (tuple, list)) else [axis]
     inside = [isinstance(a, (int, np.integer)) and -x.ndim <= a < x.ndim and a % x.ndim > 0 for a in given]
     if not given or not all(inside):
@@ -283,10 +346,6 @@ def _sample_shape(shape: Shape, sample: list[int]) -> list[int]:
     if int(np.prod(result, dtype=int)) != elements:
         raise ValueError(f"[reshape] expected {elements} elements in all, received the shape {tuple(sample)}.")
     return result
-
-
-def _is_number(x: Any) -> bool:
-    return isinstance(x, numbers.Real) or (isinstance(x, np.ndarray) and x.ndim == 0)
 
 
 def _plain(value: Any) -> Any:

@@ -22,11 +22,11 @@ def refuse_overrides(thing: Any, *names: str) -> None:
         If one of them is overridden in a subclass, or set on the object itself.
     """
     cls = type(thing)
-    foreign = [base for base in cls.__mro__ if not _is_ours(base)]
+    foreign = [base for base in cls.__mro__ if not is_ours(base)]
     known = [name for base in cls.__mro__ for name in vars(base).get("not_called", ())]
     for name in dict.fromkeys(name for name in known if not names or name in names):
         if any(name in vars(place) for place in (thing, *foreign)):
-            base = next(base for base in cls.__mro__ if _is_ours(base))
+            base = next(base for base in cls.__mro__ if is_ours(base))
             raise NotImplementedError(
                 f"[{cls.__name__}] expected a {base.__name__} without a `{name}` of its own, received one: "
                 f"`{name}` is not called by hotloop yet; the compiled loop would train as if it were not there. "
@@ -34,5 +34,6 @@ def refuse_overrides(thing: Any, *names: str) -> None:
             )
 
 
-def _is_ours(cls: type) -> bool:
+def is_ours(cls: Any) -> bool:
+    """Whether a class or function is this package's."""
     return cls.__module__.partition(".")[0] == __name__.partition(".")[0]

@@ -9,8 +9,10 @@ import numpy as np
 
 from . import losses, metrics, optimizers
 from .compiled import Compiled
+from .identifiers import custom_object_scope
 from .layers import deserialize
 from .layers.serialization import layer_classes
+from .overrides import is_ours
 from .slab import at_rest
 from .tensor import KerasTensor
 from .tree import map_structure
@@ -77,8 +79,9 @@ def build_inputs(model: Model, inputs: Any) -> None:
 
 def rebuild(state: Mapping[str, Any]) -> Any:
     """The model of a state, with its classes in "classes" (pickle and deepcopy only)."""
-    model = deserialize({"class_name": state["class_name"], "config": state["config"]}, state.get("classes"))
-    model._set_state(state)
+    with custom_object_scope(state.get("classes")):
+        model = deserialize({"class_name": state["class_name"], "config": state["config"]}, state.get("classes"))
+        model._set_state(state)
     return model
 
 
@@ -88,10 +91,14 @@ def state_for_pickle(model: Model) -> dict[str, Any]:
 
 
 def custom_classes(model: Model) -> dict[str, type]:
-    """Classes of layers inside that no table knows, by name."""
+    """Classes of layers inside, of losses and of metrics that no table knows, by name."""
     known = layer_classes()
     classes = {type(layer).__name__: type(layer) for layer in model._all_layers()}
-    return {name: cls for name, cls in classes.items() if known.get(name) is not cls}
+    classes = {name: cls for name, cls in classes.items() if known.get(name) is not cls}
+    for thing in [] if model._compiled is None else model._compiled.objects():
+        if not is_ours(type(thing)):
+            classes[type(thing).__name__] = type(thing)
+    return classes
 
 
 def compile_config(compiled: Compiled) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from weakref import ref
 
 from .naming import auto_name
+from .operators import Operators
 from .tree import flatten, map_structure, pack_like
 
 Shape = tuple[Any, ...]  # of ints; axis 0, the batch, is None
@@ -16,8 +17,9 @@ Shape = tuple[Any, ...]  # of ints; axis 0, the batch, is None
 
 # What NumPy asks a tensor to do when an array stands on the left of the operator.
 _OPERATORS = {
-    "add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "less": "__gt__", "greater": "__lt__",
-    "less_equal": "__ge__", "greater_equal": "__le__",
+    "add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "divide": "__rtruediv__", "power": "__rpow__",
+    "floor_divide": "__rfloordiv__", "remainder": "__rmod__", "matmul": "__rmatmul__", "less": "__gt__",
+    "greater": "__lt__", "less_equal": "__ge__", "greater_equal": "__le__",
 }  # fmt: skip
 
 
@@ -36,7 +38,7 @@ def _place() -> str:
     return ""
 
 
-class Symbolic:
+class Symbolic(Operators):
     """What KerasTensors and the values inside a traced `call` have in common: a shape, a dtype and arithmetic."""
 
     shape: Shape
@@ -46,45 +48,6 @@ class Symbolic:
     @property
     def ndim(self) -> int:
         return len(self.shape)
-
-    def __add__(self, other: Any) -> Any:
-        from . import ops
-
-        return ops.add(self, other)
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Any) -> Any:
-        from . import ops
-
-        return ops.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        from . import ops
-
-        return ops.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        from . import ops
-
-        return ops.multiply(self, other)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, other: Any) -> Any:
-        from . import ops
-
-        return ops.divide(self, other)
-
-    def __neg__(self) -> Any:
-        from . import ops
-
-        return ops.negative(self)
-
-    def __matmul__(self, other: Any) -> Any:
-        from . import ops
-
-        return ops.matmul(self, other)
 
     def _refuse(self, what: str, hint: str = "") -> Any:
         raise TraceError(
@@ -100,15 +63,9 @@ class Symbolic:
         raise AttributeError(f"[trace] expected shape, ndim or dtype of a symbolic tensor, received x.{name}. {hint}")
 
     def __getitem__(self, key: Any) -> Any:
-        raise TraceError(
-            f"[trace] expected an operation of hotloop.ops on a symbolic tensor of shape {self.shape}, received an "
-            "index, which no op takes. Where x is to be several inputs, call the model on a list or dict of arrays."
-        )
+        from .shaping import get_item
 
-    def __lt__(self, other: Any) -> Any:
-        return self._refuse("a comparison")
-
-    __gt__ = __le__ = __ge__ = __lt__
+        return get_item(self, key)
 
     def __bool__(self) -> bool:
         return self._refuse("a Python condition (if, while, and, or)")
@@ -260,7 +217,7 @@ class OpCall(Operation):
 
     def __init__(self, op: str, attrs: dict[str, Any], name: str | None = None) -> None:
         self.op, self.attrs = op, attrs
-        self.name = name or auto_name(op)
+        self.name = name or auto_name(attrs["kind"] if op in ("elementwise", "reduce") else op)
         self.nodes = []
 
     def trace_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import _core, constraints
 from .tensor import KerasTensor, Operation, Shape, Symbolic, TraceError
 from .tree import map_structure
-from .variable import Variable
+from .variable import Variable, tracing
 
 if TYPE_CHECKING:
     from .layers.string_lookup import StringLookup
 
-_tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 
 
 @dataclass(eq=False)
@@ -135,6 +134,7 @@ class Trace:
         self.training = training
         self.feeds: list[Feed] = []
         self.streams = 0
+        self.whole_batch = False  # a loss or a metric is traced, which may sum over the batch
         self.draws = False  # whether any op draws random numbers
         self.sampling = False  # layers that are only stochastic run as in training
         self.penalties: list[tuple[int, dict[str, Any], str]] = []  # of activations: value, attributes, layer
@@ -155,11 +155,11 @@ class Trace:
         outer = self.training
         self._layers.append(name)
         self.training = outer if training is None else bool(training)
-        token = _tracing.set(True)
+        token = tracing.set(self)
         try:
             yield
         finally:
-            _tracing.reset(token)
+            tracing.reset(token)
             self._layers.pop()
             self.training = outer
 
@@ -232,18 +232,52 @@ class Trace:
             return self.variable(x)
         if not isinstance(x, Traced):
             raise TraceError(
-                f"[{op} '{self.layer_name}'] expected tensors of this model, received {type(x).__name__}. Constants "
-                "may be added to or multiplied with a tensor; arrays belong into a weight (`add_weight`)."
+                f"[{op} '{self.layer_name}'] expected tensors of this model, received {type(x).__name__}. Numbers "
+                "may be combined with a tensor; arrays belong into a weight (`add_weight`)."
             )
         if x.trace is not self:
             raise TraceError(f"[{op} '{self.layer_name}'] received a tensor of another call; it cannot be kept.")
         return x.value("int32" if op == "one_hot" else x.dtype if op == "reshape" else self.dtype)
 
 
+def traced_values(function: Callable[..., Any], trace: Trace, name: str, y_true: Traced, y_pred: Traced) -> Traced:
+    """What a custom loss or metric computes from targets and predictions: numbers of each sample, (batch, n, 1)."""
+    from . import ops
+
+    with trace.layer(name, None):
+        trace.whole_batch = True
+        try:
+            values = function(y_true, y_pred)
+        finally:
+            trace.whole_batch = False
+        if not isinstance(values, Traced):
+            raise TypeError(
+                f"[{name}] expected a tensor made from y_true and y_pred with hotloop.ops, received "
+                f"{type(values).__name__}."
+            )
+        if values.shape[:1] != (None,):  # of the whole batch: the same for each sample
+            rows = ops.reshape(y_pred, (-1, *y_pred.shape[1:]))
+            if rows.ndim > 1:
+                rows = ops.flatten(rows)[:, 0]
+            values = ops.elementwise.elementwise("second", rows, ops.add(values, 0.0))
+        return ops.reshape(values, (-1, math.prod(values.shape[1:]), 1))
+
+
+def squeezed_alike(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Both with the same number of axes, where one has one more, of size 1, at the end."""
+    from . import ops
+
+    if len(y_pred.shape) == len(y_true.shape) + 1 and y_pred.shape[-1] == 1:
+        return y_true, ops.squeeze(y_pred, -1)
+    if len(y_true.shape) == len(y_pred.shape) + 1 and y_true.shape[-1] == 1:
+        return ops.squeeze(y_true, -1), y_pred
+    return y_true, y_pred
+
+
 def refuse_weights(op: str, values: Iterable[Any]) -> None:
     """Inside a layer's `call` the value of a weight would be a constant, which training never updates."""
     for value in values:
-        if isinstance(value, Variable) and _tracing.get():
+        if isinstance(value, Variable) and tracing.get() is not None:
             raise TraceError(
                 f"[{op}] expected a tensor of the model, received the weight '{value.path}', whose value is not known "
                 "while `call` describes the model. Combine it with a tensor first."
@@ -251,8 +285,9 @@ def refuse_weights(op: str, values: Iterable[Any]) -> None:
 
 
 def trace_of(structure: list[Any]) -> Trace | None:
-    """The trace that the first traced value among these belongs to."""
-    return next((leaf.trace for leaf in structure if isinstance(leaf, Traced)), None)
+    """The trace that the first traced value among these belongs to, or that a weight among them is used in."""
+    found = next((leaf.trace for leaf in structure if isinstance(leaf, Traced)), None)
+    return tracing.get() if found is None and any(isinstance(leaf, Variable) for leaf in structure) else found
 
 
 def infer_outputs(operation: Operation, args: tuple, kwargs: dict[str, Any], dtype: str) -> Any:

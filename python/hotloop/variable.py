@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .operators import Operators
+
 if TYPE_CHECKING:
     from .slab import Slab
 
 # While a file is read, the `saving.allowance.Allowance` that bounds what its description may make.
 allowance: ContextVar[Any] = ContextVar("allowance", default=None)
+
+# The Trace whose `call` is running in this thread: weights are symbols then, not numbers.
+tracing: ContextVar[Any] = ContextVar("tracing", default=None)
 
 _changes = itertools.count(1)
 _last_freeze = 0
@@ -41,7 +46,7 @@ def note_structure() -> None:
     _last_structure = next(_changes)
 
 
-class Variable:
+class Variable(Operators):
     """A weight of a layer.
 
     Its value lives in one place. Until a model uses it that is an array of its own; from then on it is the slab
@@ -149,7 +154,21 @@ class Variable:
         return self.numpy()
 
     def numpy(self) -> np.ndarray:
-        """A copy of the value, row-major."""
+        """A copy of the value, row-major.
+
+        Raises
+        ------
+        TraceError
+            While a layer's `call` is traced: the number would be a constant, which training never updates.
+        """
+        if tracing.get() is not None:
+            from .tensor import TraceError
+
+            raise TraceError(
+                f"[{tracing.get().layer_name}] expected functions of hotloop.ops and operators, received the weight "
+                f"'{self.path}' as an array. Its value is not known while `call` describes the model, and a constant "
+                "would never be trained."
+            )
         while True:
             value, home = self._value, self._home
             if home is not None:
@@ -190,6 +209,11 @@ class Variable:
         """The slab holds the value from now on."""
         self._home = home
         self._value = None
+
+    @property
+    def __array_priority__(self) -> float:
+        """Inside `call`, NumPy's numbers leave `number * weight` to the weight."""
+        return 0.0 if tracing.get() is None else 1000.0
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()

@@ -128,7 +128,7 @@ def test_a_misspelt_loss_is_answered_with_the_likely_one():
     with pytest.raises(ValueError, match="Did you mean 'binary_crossentropy'"):
         losses.get("binary_crossentrop")
     with pytest.raises(ValueError, match="expected a name"):
-        losses.get(lambda y_true, y_pred: 0.0)
+        losses.get(3.0)
     with pytest.raises(TypeError, match="Did you mean 'reduction'"):
         losses.MeanSquaredError(reducton="sum")
     with pytest.raises(ValueError, match="Did you mean 'sum'"):

@@ -18,6 +18,7 @@ KINDS = [
     ("mean_squared_error", {}),
     ("mean_absolute_error", {}),
     ("linear", {}),
+    ("value", {}),
     ("binary_crossentropy", {}),
     ("binary_crossentropy", {"label_smoothing": 0.2}),
     ("binary_crossentropy", {"from_logits": True}),
@@ -33,7 +34,7 @@ all_kinds = pytest.mark.parametrize(("kind", "options"), KINDS, ids=lambda v: v 
 
 def batch(rng, kind, options, shape):
     """Predictions and targets that the loss is smooth at."""
-    if options.get("from_logits") or kind in ("mean_squared_error", "mean_absolute_error", "linear"):
+    if options.get("from_logits") or kind in ("mean_squared_error", "mean_absolute_error", "linear", "value"):
         p = 2 * rng.standard_normal(shape)
     else:
         p = rng.uniform(0.05, 0.95, shape)

@@ -8,9 +8,27 @@ from .dense import Dense
 from .drop_connect import DropConnectDense
 from .dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from .input_layer import Input, InputLayer
+from .lambda_layer import Lambda
 from .layer import Layer
 from .layer_normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
-from .merging import Add, Concatenate, add, concatenate
+from .merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from .noise import GaussianDropout, GaussianNoise
 from .normalization import Normalization
 from .rescaling import Rescaling
@@ -24,10 +42,12 @@ __all__ = [
     "ActivityRegularization",
     "Add",
     "AlphaDropout",
+    "Average",
     "BatchNormalization",
     "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "Dot",
     "DropConnectDense",
     "Dropout",
     "Flatten",
@@ -37,9 +57,13 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Normalization",
     "PReLU",
     "RMSNormalization",
@@ -53,9 +77,16 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "StringLookup",
+    "Subtract",
     "UnitNormalization",
     "add",
+    "average",
     "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]

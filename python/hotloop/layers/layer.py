@@ -18,7 +18,7 @@ from ..slab import at_rest
 from ..tensor import KerasTensor, Node, Operation, TraceError
 from ..trace import Traced, infer_outputs, trace_of
 from ..tree import flatten, map_structure
-from ..variable import Variable, note_freeze, note_structure
+from ..variable import Variable, note_freeze, note_structure, tracing
 
 _WEIGHT_NOT_YET = {
     "autocast": True, "aggregation": "none", "overwrite_with_gradient": False
@@ -224,7 +224,11 @@ class Layer(Initialised, Operation):
 
     def _ensure_built(self, args: tuple) -> None:
         if not self.built:
-            self.build(map_structure(lambda t: t.shape if isinstance(t, (KerasTensor, Traced)) else None, args[0]))
+            token = tracing.set(None)  # a layer inside: its `build` sees numbers
+            try:
+                self.build(map_structure(lambda t: t.shape if isinstance(t, (KerasTensor, Traced)) else None, args[0]))
+            finally:
+                tracing.reset(token)
             self.built = True
 
     def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:

@@ -39,7 +39,7 @@ from .errors import (
     RootMeanSquaredError,
     SparseCategoricalCrossentropy,
 )
-from .metric import Mean, Metric
+from .metric import Mean, MeanMetricWrapper, Metric
 
 _CHOSEN_BY_SHAPE = {"accuracy": "up", "acc": "up", "crossentropy": "down", "ce": "down"}
 _FUNCTIONS: tuple[Callable[..., np.ndarray], ...] = (
@@ -67,13 +67,13 @@ find = _TABLE.find
 
 
 def get(identifier: Any) -> Any:
-    """The metric of a name, one of this module's functions, a dict, a class or a `Metric`. None stays None.
+    """The metric of a name, a function (one's own too), a dict, a class or a `Metric`. None stays None.
 
     Raises
     ------
     ValueError
-        For an unknown name (with a suggestion), a Python function of one's own, or anything else; also for
-        "accuracy", which only `resolve` can tell apart.
+        For an unknown name (with a suggestion), or anything else; also for "accuracy", which only `resolve` can tell
+        apart.
 
     Examples
     --------
@@ -89,6 +89,10 @@ def get(identifier: Any) -> Any:
             f"[metric] expected a metric that does not depend on the data, received {identifier!r}. Take "
             "BinaryAccuracy, CategoricalAccuracy or SparseCategoricalAccuracy, or metrics.resolve with the shapes."
         )
+    if callable(identifier) and not isinstance(identifier, (Metric, type)):
+        return MeanMetricWrapper(identifier)
+    if isinstance(identifier, Mapping) and identifier.get("class_name") == "MeanMetricWrapper":
+        return MeanMetricWrapper.from_config(identifier["config"])
     return _TABLE.get(identifier)
 
 
@@ -158,4 +162,4 @@ def better(log_key: str, metrics: Iterable[Metric] = ()) -> str | None:
 
 def deserialize(config: Mapping[str, Any]) -> Metric:
     """The metric that `serialize` described."""
-    return _TABLE.from_dict(config)
+    return get(config)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import rowwise
-from ..identifiers import Configurable, Initialised
+from ..config import floatx
+from ..identifiers import Configurable, Initialised, function_of, name_of
+from ..trace import squeezed_alike
 
 
 class Metric(Initialised, Configurable):
@@ -32,6 +35,7 @@ class Metric(Initialised, Configurable):
     direction: str | None = "down"
     class_numbers = False
     whole_row = False
+    custom = False  # `call` is traced
 
     def __init__(self, dtype: str | None = None, name: str | None = None) -> None:
         self.name = name or self.kind
@@ -128,3 +132,60 @@ class NamedMetric(Metric):
 
     def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
         super().__init__(dtype, name)
+
+
+class MeanMetricWrapper(Metric):
+    """The mean of a function of y_true and y_pred: what `metrics=[function]` makes.
+
+    A function that gives one number for a whole batch counts for each of its samples, so a smaller last batch counts
+    less; Keras counts all batches alike.
+
+    Parameters
+    ----------
+    fn : callable
+        `fn(y_true, y_pred, **kwargs)`, written with `hotloop.ops` and operators.
+    name : str, optional
+        The function's unless told.
+    dtype : str, optional
+        Of `Metric`.
+    **kwargs
+        Further arguments of `fn`.
+
+    Examples
+    --------
+    >>> from hotloop import ops
+    >>> close = MeanMetricWrapper(lambda y_true, y_pred: ops.abs(y_true - y_pred) < 0.5, name="close")
+    >>> close([[1.0], [2.0]], [[1.2], [3.0]])
+    0.5
+    """
+
+    custom = True
+    direction = None
+
+    def __init__(
+        self, fn: Callable[..., Any], name: str | None = None, dtype: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(dtype, name or name_of(fn))
+        self.fn, self._kwargs = function_of(type(self).__name__, fn), kwargs
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The values of the samples."""
+        return self.fn(*squeezed_alike(y_true, y_pred), **self._kwargs)
+
+    def node_attrs(self) -> dict[str, Any]:
+        return {"kind": "value"}
+
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        y_true, y_pred = (np.asarray(y, self.dtype or floatx()) for y in (y_true, y_pred))
+        return np.asarray(self.call(y_true, y_pred))
+
+    def _measure(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[float, float]:
+        mean = Mean()
+        values = self.values(y_true, y_pred)
+        if sample_weight is not None and np.ndim(sample_weight) == values.ndim + 1:
+            sample_weight = np.reshape(sample_weight, np.shape(sample_weight)[:-1])
+        mean.update_state(values, sample_weight)
+        return mean.total, mean.count
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "fn": self.fn, **self._kwargs}

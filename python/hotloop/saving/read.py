@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from ..identifiers import custom_object_scope
 from .allowance import Allowance
 from .format import FormatError, Header, open_file, read_tensor, refusal
 from .schema import checked_description, checked_training, kind_of
@@ -79,7 +80,7 @@ def _load(
             raise refusal(path, "a file of a whole model", "one of weights alone; use model.load_weights")
         kinds = [kind_of(header, name) for name in description["weights"]]
         limit = Allowance(kinds, os.fstat(stream.fileno()).st_size)
-        with _refusing(path):
+        with _refusing(path), custom_object_scope(custom_objects):
             with limit.bounding():
                 model = _build(description, custom_objects)
             _check_weights(model, kinds)
@@ -113,7 +114,7 @@ def load_model(
     ----------
     path : str
     custom_objects : mapping of str to type, optional
-        Classes of layers that are not the package's own, by name.
+        Classes, and functions of losses, metrics and Lambda layers, that are not the package's own, by name.
     compile : bool
         Whether to compile the model as it was, and take up the optimizer where it was.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Mapping
@@ -62,6 +63,13 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if inspect.isfunction(value):
+        if value.__name__ == "<lambda>":
+            raise ValueError(
+                "[save] expected functions with a name, received a lambda, which a file cannot hold. Write it with "
+                "`def`, and give it to load_model by that name in custom_objects."
+            )
+        return value.__name__
     return value.item() if isinstance(value, np.generic) else value
 
 

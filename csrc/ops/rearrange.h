@@ -1,0 +1,21 @@
+// rearrange: elements of a row picked by strides: slices with steps, reversed and transposed axes.
+//
+//     y[i0, i1, ..] = x[offset + i0 s0 + i1 s1 + ..]     dx = dy at those places, 0 elsewhere
+// Attributes: `shape` of a sample of y, `strides` and `offset` in elements of a sample of x. No element is picked
+// twice. Shapes: x (M,F), y (M, axes). Saved: nothing. Flops: none. Bytes: y twice forward; dx once more backward.
+#pragma once
+#include "core/tensor.h"
+
+namespace hl {
+
+constexpr int kRearrangeAxes = 6;
+
+struct Rearrange {
+  Tensor x, y;  // backward: y is read and x, whose `x_features` elements become 0 first, is written
+  int64_t axes[kRearrangeAxes], strides[kRearrangeAxes];
+  int64_t offset;
+  int64_t features, x_features;
+  bool backward;
+};
+
+}  // namespace hl

@@ -1,0 +1,78 @@
+#include "ops/rearrange.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "ops/checks.h"
+
+namespace hl {
+namespace {
+
+void infer(Infer& node) {
+  node.allow({"shape", "strides", "offset"});
+  expect_inputs(node, 1, "x");
+  const Spec& x = batched_float(node, 0);
+  const Shape shape = batch_shape(node);
+  const std::vector<int64_t> strides = node.attrs().integers("strides");
+  if (strides.size() != shape.size() - 1 || strides.size() > size_t(kRearrangeAxes))
+    node.fail("a stride for each axis, at most " + std::to_string(kRearrangeAxes), to_string(strides));
+  int64_t low = node.attrs().integer("offset", 0), high = low;
+  std::vector<std::pair<int64_t, int64_t>> steps;  // size of a step, how many
+  for (size_t i = 0; i < strides.size(); ++i) {
+    if (shape[i + 1] < 2) continue;
+    (strides[i] < 0 ? low : high) += strides[i] * (shape[i + 1] - 1);
+    steps.emplace_back(std::abs(strides[i]), shape[i + 1] - 1);
+  }
+  const bool empty = element_count(shape) == 0;
+  if (!empty && (low < 0 || high >= x.features()))
+    node.fail("places from 0 to " + std::to_string(x.features() - 1), std::to_string(low) + " to " + std::to_string(high));
+  std::sort(steps.begin(), steps.end());
+  int64_t reach = 0;
+  for (const auto& [step, count] : steps) {
+    if (step <= reach && !empty) node.fail("strides that pick no element twice", to_string(strides));
+    reach += step * count;
+  }
+  node.output({shape, x.dtype});
+}
+
+Rearrange args_of(Build& b) {
+  Rearrange a{};
+  std::fill(std::begin(a.axes), std::end(a.axes), 1);
+  const std::vector<int64_t> strides = b.attrs().integers("strides");
+  const Shape& shape = b.output_spec().shape;
+  for (size_t i = 0; i < strides.size(); ++i) {
+    a.axes[kRearrangeAxes - strides.size() + i] = shape[i + 1];
+    a.strides[kRearrangeAxes - strides.size() + i] = strides[i];
+  }
+  a.offset = b.attrs().integer("offset", 0);
+  a.features = b.output_spec().features();
+  a.x_features = b.spec(0).features();
+  return a;
+}
+
+Cost cost_of(const Build& b) {
+  return {0, double(b.max_rows()) * double(b.output_spec().features() + b.spec(0).features()) * size_of(b.dtype())};
+}
+
+void forward(Build& b) {
+  Rearrange a = args_of(b);
+  a.x = b.read(b.input(0));
+  a.y = b.write(b.output());
+  b.emit(b.kernels().rearrange, a, cost_of(b));
+}
+
+void backward(Build& b) {
+  if (!b.wants_grad(0)) return;
+  Rearrange a = args_of(b);
+  a.backward = true;
+  a.y = b.read(b.grad_output());
+  a.x = b.write(b.grad_input(0));
+  b.emit(b.kernels().rearrange, a, cost_of(b));
+}
+
+}  // namespace
+
+const Op rearrange_op{"rearrange", infer, forward, backward};
+
+}  // namespace hl

@@ -17,6 +17,10 @@ SANITIZED = ("ops/", "train/", "api/test_bad_input.py")
 HERE = pathlib.Path(__file__).parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--count", type=int, default=2, help="how many runs tests/train/test_resume.py kills")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sanitize: the part of the suite that runs under sanitizers")
     config.addinivalue_line("markers", "races: the part of it in which several threads work, for ThreadSanitizer")

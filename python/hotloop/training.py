@@ -179,6 +179,8 @@ class Training(Runtime):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
+        *,
+        resume: Any = None,
     ) -> Any:
         """Train for some epochs.
 
@@ -209,6 +211,10 @@ class Training(Runtime):
         validation_steps, validation_batch_size : int, optional
         validation_freq : int or list of int
             Validate in every n-th epoch, or in these (from 1).
+        resume : str, optional
+            A file that `save`, ModelCheckpoint or BackupAndRestore wrote during a `fit` of the same model with the
+            same data and callbacks: training goes on behind the batch it was written after, to the very bits of a run
+            that was never interrupted, with any number of threads. Takes the place of `initial_epoch`.
 
         Returns
         -------

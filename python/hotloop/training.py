@@ -243,6 +243,43 @@ class Training(Runtime):
                 self._fitting = None
 
     @_suggests
+    def find_learning_rate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        min_rate: float = 1e-5,
+        max_rate: float = 10.0,
+        epochs: int = 1,
+    ) -> Any:
+        """Train with a learning rate that grows exponentially from step to step, until the loss explodes.
+
+        The model, its optimizer and its random numbers are afterwards as before.
+
+        Parameters
+        ----------
+        x, y : array_like
+        batch_size : int, optional
+            32 unless told.
+        min_rate, max_rate : float
+        epochs : int
+            Passes over the data within which the rate grows from one to the other.
+
+        Returns
+        -------
+        RateSearch
+            `rates`, `losses`, `suggestion` and `plot()`.
+
+        Notes
+        -----
+        Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
+        """
+        from .rate_search import find_learning_rate
+
+        with self._lock:
+            return find_learning_rate(self, x, y, batch_size, min_rate, max_rate, epochs)  # type: ignore[arg-type]
+
+    @_suggests
     def evaluate(
         self,
         x: Any = None,

@@ -171,7 +171,7 @@ class StreamSource:
         self.shuffle, self.seed, self.passes = shuffle, seed, passes
         self.indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
         self.steps: int | None = len(source) if hasattr(source, "__len__") else None
-        self._restarts = not hasattr(source, "__next__")
+        self.restarts = not hasattr(source, "__next__")
         self._items: Iterator[Any] | None = None
         self._looked_at: list[Any] = []
         self._taken = self.begun = 0  # batches of the present pass; the same when the epoch began
@@ -196,7 +196,7 @@ class StreamSource:
 
     def rewind(self) -> None:
         """The next batch is the first of a pass, where the source can start again."""
-        if self._restarts:
+        if self.restarts:
             self._items, self._looked_at, self._taken = None, [], 0
 
     def mark(self) -> None:
@@ -209,11 +209,6 @@ class StreamSource:
 
     def seek(self, seed: int, passes: int, batch: int) -> None:
         """Go on at this batch of the last of these passes; the ones before it are read again."""
-        if not self._restarts:
-            raise ValueError(
-                "[fit] expected data that can start again for resume, received a generator. Pass a PyDataset or a "
-                "list of batches."
-            )
         self.seed, self.passes, self._items, self._looked_at = seed, passes, None, []
         self._taken = self.begun = batch
         if batch:
@@ -241,7 +236,7 @@ class StreamSource:
                 yield self.to_columns(item)
                 continue
             self._items, self._taken = None, 0
-            if limit is None or not self._restarts:
+            if limit is None or not self.restarts:
                 break
         if limit is not None and done < limit:
             warn_exhausted(limit, done)

@@ -13,6 +13,7 @@ import pytest
 
 import hotloop as keras
 from hotloop.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from hotloop.saving.format import open_file, read_tensor, write_file
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((90, 5)).astype(np.float32)
@@ -125,6 +126,26 @@ def test_a_file_written_during_fit_is_a_model_like_any_other(tmp_path):
     model.fit(X, Y, epochs=1, callbacks=watchers(tmp_path / "m.safetensors", "epoch")[2:], verbose=0)
     loaded = keras.models.load_model(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict(X, verbose=0))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda fit: fit.pop("epoch"), lambda fit: fit.update(pass_batch="x"), lambda fit: fit.update(callbacks=3),
+        lambda fit: fit.update(totals=[["a"]]), lambda fit: fit.update(more={"tensor": "dense.kernel"}),
+        lambda fit: fit["callbacks"]["EarlyStopping.0"].pop("wait"),
+    ],
+)  # fmt: skip
+def test_a_spoilt_state_of_fit_is_gone_on_from(tmp_path, spoil):
+    path = tmp_path / "m.safetensors"
+    net().fit(X, Y, epochs=1, callbacks=[EarlyStopping("loss"), ModelCheckpoint(path)], verbose=0)
+    with open_file(path) as (stream, header):
+        tensors = {name: read_tensor(stream, path, header, name) for name in header.tensors}
+    description = keras.saving.inspect(path)["model"]
+    spoil(description["fit"])
+    write_file(path, tensors, description)
+    with pytest.raises(keras.saving.FormatError):
+        net().fit(X, Y, epochs=2, callbacks=[EarlyStopping("loss")], resume=path, verbose=0)
 
 
 PROGRAM = """

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..progress import say
-from ..saving import check_ending
 from .monitoring import Monitoring
 
 
@@ -66,6 +65,8 @@ class ModelCheckpoint(Monitoring):
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
+        from ..saving import check_ending
+
         super().__init__(monitor, mode)
         self.filepath = os.fspath(filepath)
         check_ending(self.filepath, "ModelCheckpoint", weights_only=save_weights_only)

@@ -40,9 +40,14 @@ def resume(running: Any, path: str | os.PathLike[str]) -> np.ndarray | None:
     """
     from .format import open_file, read_tensor, refusal
     from .read import check_same, read_state, refusing
-    from .schema import checked_description
+    from .schema import checked_description, checked_fit
 
     model = running.model
+    if not getattr(running.source, "restarts", True):
+        raise ValueError(
+            f"[fit resume='{path}'] expected data that can start again for resume, received a generator. Pass a "
+            "PyDataset, or an iterable that can start again."
+        )
     with open_file(path) as (stream, header):
         description = checked_description(header, path)
         if description.get("fit") is None:
@@ -51,7 +56,9 @@ def resume(running: Any, path: str | os.PathLike[str]) -> np.ndarray | None:
         _check_optimizer(model, path, description)
         with refusing(path):
             state = read_state(stream, path, header, description, True)
-            fit = _unpacked(description["fit"], lambda name: read_tensor(stream, path, header, name))
+            fit = _unpacked(checked_fit(description["fit"], path), lambda name: read_tensor(stream, path, header, name))
+            if fit["totals"] is not None:
+                fit["totals"] = np.array(fit["totals"], np.float64)
             rate = description["compile"]["optimizer"]["config"]["learning_rate"]
             model._set_state({**state, "compile": None})
             if not isinstance(rate, Mapping):
@@ -68,7 +75,7 @@ def _go_on(running: Any, fit: Mapping[str, Any]) -> np.ndarray | None:
     source.begun = fit["begun"]
     running.epoch, running.batch = fit["epoch"], fit["batch"]
     model._passes, model.stop_training = source.passes, fit["stopped"]
-    return None if fit["totals"] is None else np.array(fit["totals"], np.float64)
+    return fit["totals"]
 
 
 def _check_optimizer(model: Model, path: object, description: Mapping[str, Any]) -> None:

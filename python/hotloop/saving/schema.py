@@ -44,6 +44,17 @@ def checked_description(header: Header, path: object) -> dict[str, Any]:
     return description
 
 
+def checked_fit(fit: Any, path: object) -> dict[str, Any]:
+    """Position and callbacks of a `fit`."""
+    counts = {"epoch", "batch", "begun", "passes", "pass_batch"}
+    _check_keys(path, "a state of fit", fit, counts | {"totals", "stopped", "callbacks"})
+    for key in counts:
+        _check_count(path, key, fit[key])
+    if type(fit["stopped"]) is not bool or not isinstance(fit["callbacks"], dict):
+        raise refusal(path, "a state of fit with stopped and callbacks", "others")
+    return fit
+
+
 def tensors_in(state: Any) -> list[str]:
     """Names of the tensors in the state of a `fit` (see `resuming`)."""
     if isinstance(state, dict):

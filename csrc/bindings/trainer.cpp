@@ -141,6 +141,13 @@ py::array_t<double> metrics(Plan& plan) {
   return py::array_t<double>({n, py::ssize_t(4)}, plan.accumulators().data());
 }
 
+void set_metrics(Plan& plan, const py::array_t<double, py::array::c_style | py::array::forcecast>& rows) {
+  if (rows.ndim() != 2 || rows.shape(1) != 4 || size_t(rows.size()) != plan.accumulators().size()) {
+    throw std::invalid_argument("[set_metrics] expected an array like that of metrics().");
+  }
+  std::copy_n(rows.data(), rows.size(), plan.accumulators().begin());
+}
+
 }  // namespace
 
 void bind_trainer(py::module_& m) {
@@ -148,6 +155,7 @@ void bind_trainer(py::module_& m) {
       .def_property_readonly("max_rows", &Plan::max_rows)
       .def_property_readonly("memory", &Plan::memory, "Bytes of activations, gradients and scratch.")
       .def("metrics", &metrics, "Rows [total, count, last value, first step that was not finite].")
+      .def("set_metrics", &set_metrics, py::arg("rows"), "Go on from what `metrics` gave.")
       .def("reset_metrics", &Plan::reset_accumulators)
       .def("input_gradient", &input_gradient, py::arg("k"))
       .def("describe", &describe, "One dict a step: node, op, kernel, flops, bytes, barrier.");

@@ -36,6 +36,8 @@ class Plan:
         """Bytes of activations, gradients and scratch."""
     def metrics(self) -> numpy.typing.NDArray[numpy.float64]:
         """Rows [total, count, last value, first step that was not finite]."""
+    def set_metrics(self, rows: numpy.typing.NDArray[numpy.float64]) -> None:
+        """Go on from what `metrics` gave."""
     def reset_metrics(self) -> None: ...
     def input_gradient(self, k: int) -> numpy.typing.NDArray[Any]: ...
     def describe(self) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ class ArraySource:
         self.n = rows_in(columns)
         self.batch_size = min(batch_size, self.n)
         self.steps: int | None = -(-self.n // batch_size)
-        self._next = 0  # batch of the present pass
+        self._next = self.begun = 0  # batch of the present pass; the same when the epoch began
         self._order: np.ndarray | None = None  # of the rows in the present pass
         self._index: Any = None  # the same, checked
         self._bound: tuple[Program, Any] | None = None
@@ -84,6 +84,23 @@ class ArraySource:
         """The next batch is the first of a pass."""
         self._next = 0
 
+    def mark(self) -> None:
+        """An epoch begins."""
+        self.begun = self._next
+
+    def position(self, done: int) -> tuple[int, int]:
+        """Passes begun, and batches of the last one, after `done` batches of the epoch."""
+        batch = (self.begun + done) % self.steps if done else self._next  # type: ignore[operator]
+        return self.passes, batch
+
+    def seek(self, seed: int, passes: int, batch: int) -> None:
+        """Go on at this batch of the last of these passes."""
+        self.seed, self.passes, self.begun = seed, passes, batch
+        if batch:
+            self.passes -= 1
+            self._begin_pass()
+        self._next = batch
+
     def prepare(self, program: Program, where: str) -> Any:
         """Check the columns against the program, before anything runs; once, as long as it is the same program."""
         if self._bound is None or self._bound[0] is not program:
@@ -93,11 +110,11 @@ class ArraySource:
             self._bound = (program, None if self._in_parts else program.bind(self.columns, where))
         return self._bound[1]
 
-    def chunks(self, program: Program, where: str, limit: int | None = None) -> Iterator[Chunk]:
-        """The batches of an epoch: one pass, or the next `limit` batches of an endless stream of passes."""
+    def chunks(self, program: Program, where: str, limit: int | None = None, done: int = 0) -> Iterator[Chunk]:
+        """The batches of an epoch after the first `done`: of one pass, or the next `limit` of an endless stream."""
         dataset = self.prepare(program, where)
         steps: int = self.steps  # type: ignore[assignment]
-        left = steps if limit is None else min(limit, steps)
+        left = (steps if limit is None else min(limit, steps)) - done
         while left > 0:
             if self._next == 0:
                 self._begin_pass()
@@ -154,9 +171,10 @@ class StreamSource:
         self.shuffle, self.seed, self.passes = shuffle, seed, passes
         self.indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
         self.steps: int | None = len(source) if hasattr(source, "__len__") else None
-        self._restarts = not hasattr(source, "__next__")
+        self.restarts = not hasattr(source, "__next__")
         self._items: Iterator[Any] | None = None
         self._looked_at: list[Any] = []
+        self._taken = self.begun = 0  # batches of the present pass; the same when the epoch began
         if self.steps == 0:
             raise ValueError("[data] expected a data set with at least one batch, received one of length 0.")
 
@@ -178,30 +196,47 @@ class StreamSource:
 
     def rewind(self) -> None:
         """The next batch is the first of a pass, where the source can start again."""
-        if self._restarts:
-            self._items, self._looked_at = None, []
+        if self.restarts:
+            self._items, self._looked_at, self._taken = None, [], 0
+
+    def mark(self) -> None:
+        """An epoch begins."""
+        self.begun = self._taken
+
+    def position(self, done: int) -> tuple[int, int]:
+        """Passes begun, and batches of the last one that were taken."""
+        return self.passes, self._taken
+
+    def seek(self, seed: int, passes: int, batch: int) -> None:
+        """Go on at this batch of the last of these passes; the ones before it are read again."""
+        self.seed, self.passes, self._items, self._looked_at = seed, passes, None, []
+        self._taken = self.begun = batch
+        if batch:
+            self.passes -= 1
+            for _ in range(batch):
+                next(self._stream(), None)
 
     def prepare(self, program: Program, where: str) -> None:
         """Check the first batch against the program, before anything runs."""
         program.bind(self.peek(), where)
 
-    def chunks(self, program: Program, where: str, limit: int | None = None) -> Iterator[Chunk]:
-        """One batch at a time: a pass, or the next `limit` batches of an endless stream of passes."""
-        for columns in self.batches(limit):
+    def chunks(self, program: Program, where: str, limit: int | None = None, done: int = 0) -> Iterator[Chunk]:
+        """One batch at a time: a pass, or the next `limit` batches of an endless stream, after the first `done`."""
+        for columns in self.batches(limit, done):
             n = rows_in(columns)
             yield Chunk(program.bind(columns, where), 0, 1, n, n)
 
-    def batches(self, limit: int | None = None) -> Iterator[Columns]:
+    def batches(self, limit: int | None = None, done: int = 0) -> Iterator[Columns]:
         """The same batches as columns."""
-        done = 0
         while limit is None or done < limit:
             item = self._looked_at.pop() if self._looked_at else next(self._stream(), None)
             if item is not None:
                 done += 1
+                self._taken += 1
                 yield self.to_columns(item)
                 continue
-            self._items = None
-            if limit is None or not self._restarts:
+            self._items, self._taken = None, 0
+            if limit is None or not self.restarts:
                 break
         if limit is not None and done < limit:
             warn_exhausted(limit, done)

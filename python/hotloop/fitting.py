@@ -39,6 +39,7 @@ def fit_data(
     validation_steps: Any,
     validation_batch_size: Any,
     validation_freq: Any,
+    resume: Any,
 ) -> Any:
     """`Model.fit`: check everything, then train."""
     compiled = model._require("fit", training=True)
@@ -92,6 +93,7 @@ def fit_data(
     training = _Training(
         model, source, steps_per_epoch, callbacks, verbose, validation, validation_steps, validates
     )  # fmt: skip
+    training.resume_from = resume
     training.run(initial_epoch, epochs)
     return model.history
 
@@ -114,37 +116,66 @@ class _Training:
         self.callbacks, self.verbose = callbacks, verbose
         self.validation, self.validation_steps, self.validates = validation, validation_steps, validates
         self.warned = False
+        self.resume_from: Any = None  # a file of the whole state; callbacks may set it in on_train_begin
+        self.epoch = self.batch = 0  # the next batch, as files are to say
+        self._pass: Pass | None = None
 
     def run(self, initial_epoch: int, epochs: int) -> None:
+        self.epoch = initial_epoch
+        self.model._running = self
+        try:
+            self._run(epochs)
+        finally:
+            self.model._running = None
+
+    def _run(self, epochs: int) -> None:
         model = self.model
         model.stop_training = False
         self.callbacks.on_train_begin()
+        totals = None
+        if self.resume_from is not None:
+            from .saving.resuming import resume
+
+            totals = resume(self, self.resume_from)
         logs: dict[str, Any] = {}
-        for epoch in range(initial_epoch, epochs):
-            if not self.source.has_more():
+        for epoch in range(self.epoch, epochs):
+            if self.model.stop_training:  # it had stopped when the file was written
+                break
+            if totals is None and not self.source.has_more():
                 warn_ended(epoch, epochs)
                 break
-            self.callbacks.on_epoch_begin(epoch)
-            logs = self._epoch()
+            self.epoch = epoch
+            if totals is None:
+                self.callbacks.on_epoch_begin(epoch)
+            elif self.callbacks.progbar is not None:  # the others have seen this epoch begin
+                self.callbacks.progbar.on_epoch_begin(epoch)
+            logs, totals = self._epoch(totals), None
             if self.validation is not None and self.validates(epoch + 1):
                 _, val_logs = run_test(model, self.validation, self.validation_steps, self.callbacks, "fit")
                 logs.update({f"val_{name}": value for name, value in val_logs.items()})
             logs = dict(sorted(logs.items()))
+            self.epoch, self.batch, self._pass = epoch + 1, 0, None
             self.callbacks.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
         self.callbacks.on_train_end(logs)
 
-    def _epoch(self) -> dict[str, Any]:
+    def _epoch(self, totals: np.ndarray | None) -> dict[str, Any]:
+        """Train the batches from `self.batch` on; `totals` are the sums of those before."""
         model = self.model
         optimizer = model._require("fit", training=True).optimizer  # a callback may have compiled,
         resolved, program = _prepare(model, self.source, "train", "fit")  # or frozen layers
         engine = model._get_engine()
         engine.use_optimizer(optimizer)
         passing = Pass(engine, program, resolved, model._seed_now(), optimizer)
-        loop = _Batches(self.callbacks, passing, "train", model._steps_per_execution, self.verbose)
+        if totals is not None:
+            passing.go_on_from(totals)
+        else:
+            self.source.mark()
+        self._pass = passing
+        loop = _Batches(self.callbacks, passing, "train", model._steps_per_execution, self.verbose, self._note)
         try:
-            loop.run(self.source, self.steps, lambda: model.stop_training)
+            loop.run(self.source, self.steps, lambda: model.stop_training, self.batch)
         finally:
             model._passes = self.source.passes
             passing.finish()
@@ -154,22 +185,43 @@ class _Training:
             warn_not_finite(bad, engine)
         return passing.logs()
 
+    def _note(self, batch: int) -> None:
+        self.batch = batch
+
+    def position(self) -> dict[str, Any]:
+        """Where training is, for files: `saving.resuming` reads it back."""
+        passes, batch = self.source.position(self.batch)
+        return {
+            "epoch": self.epoch, "batch": self.batch, "begun": self.source.begun, "passes": passes, "pass_batch": batch,
+            "totals": None if self._pass is None else self._pass.totals().tolist(),
+            "stopped": bool(self.model.stop_training),
+        }  # fmt: skip
+
 
 class _Batches:
     """The batches of one pass: as many at a time as callbacks allow."""
 
-    def __init__(self, callbacks: CallbackList, passing: Pass, mode: str, group: int, verbose: int) -> None:
-        self.callbacks, self.passing = callbacks, passing
+    def __init__(
+        self,
+        callbacks: CallbackList,
+        passing: Pass,
+        mode: str,
+        group: int,
+        verbose: int,
+        note: Callable[[int], None] = lambda batch: None,
+    ) -> None:
+        self.callbacks, self.passing, self.note = callbacks, passing, note
         self.begin = getattr(callbacks, f"on_{mode}_batch_begin")
         self.end = getattr(callbacks, f"on_{mode}_batch_end")
         hooked = callbacks.overrides_batch_hooks if mode == "train" else callbacks.overrides_test_batch_hooks
         self.group = group if hooked else None
         self.verbose = verbose
 
-    def run(self, source: Source, limit: int | None, stopped: Callable[[], bool]) -> None:
-        passing, before = self.passing, 0
+    def run(self, source: Source, limit: int | None, stopped: Callable[[], bool], before: int = 0) -> None:
+        """Run the batches after the first `before` of the epoch."""
+        passing = self.passing
         where = "fit" if passing.optimizer is not None else "evaluate"
-        for chunk in source.chunks(passing.program, where, limit):
+        for chunk in source.chunks(passing.program, where, limit, before):
             passing.begin(chunk, rates=self.group is None)
             done = 0
             while done < chunk.count:
@@ -188,6 +240,7 @@ class _Batches:
         ran = 0
         while ran < count:
             ran += self.passing.run(done + ran, count - ran)
+        self.note(before + done + ran)
         self.end(before + done + ran - 1, self.passing.logs())
         return ran
 

@@ -167,10 +167,12 @@ class VarianceScaling(RandomInitializer):
         n is the number of inputs, of outputs, or their mean.
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}
     seed : int, optional
+    input_axes, output_axes : int or tuple of int, optional
+        The axes whose sizes multiply to the numbers of inputs and of outputs.
 
     Notes
     -----
-    A kernel is (.., inputs, outputs); axes before the last two count as many to both.
+    Unless told, a kernel is (.., inputs, outputs), and axes before the last two count as many to both.
 
     Examples
     --------
@@ -185,8 +187,13 @@ class VarianceScaling(RandomInitializer):
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: int | None = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
     ) -> None:
         super().__init__(seed)
+        if (input_axes is None) != (output_axes is None):
+            raise ValueError(f"[{type(self).__name__}] expected both input_axes and output_axes or none, received one.")
+        self.input_axes, self.output_axes = _axes(input_axes), _axes(output_axes)
         distribution = "truncated_normal" if distribution == "normal" else distribution
         if not 0 < scale < math.inf:
             raise ValueError(f"[{type(self).__name__}] expected a finite scale above 0, received {scale}.")
@@ -200,6 +207,8 @@ class VarianceScaling(RandomInitializer):
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
         inputs, outputs = _fans(shape)
+        if self.input_axes is not None and self.output_axes is not None:
+            inputs, outputs = _product(shape, self.input_axes), _product(shape, self.output_axes)
         n = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
         if self.distribution == "uniform":
@@ -211,8 +220,17 @@ class VarianceScaling(RandomInitializer):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "scale": self.scale, "mode": self.mode, "distribution": self.distribution, **super().get_config()
+            "scale": self.scale, "mode": self.mode, "distribution": self.distribution, **super().get_config(),
+            "input_axes": self.input_axes, "output_axes": self.output_axes,
         }  # fmt: skip
+
+
+def _product(shape: Sequence[int], axes: Sequence[int]) -> float:
+    return float(np.prod([shape[a] for a in axes]))
+
+
+def _axes(axes: Any) -> list[int] | None:
+    return None if axes is None else [int(a) for a in np.atleast_1d(axes)]
 
 
 def _fans(shape: Sequence[int]) -> tuple[float, float]:
@@ -228,11 +246,11 @@ class _Fixed(VarianceScaling):
 
     arguments: tuple[float, str, str]
 
-    def __init__(self, seed: int | None = None) -> None:
-        super().__init__(*self.arguments, seed)
+    def __init__(self, seed: int | None = None, input_axes: Any = None, output_axes: Any = None) -> None:
+        super().__init__(*self.arguments, seed, input_axes, output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        return {"seed": self.seed}
+        return {"seed": self.seed, "input_axes": self.input_axes, "output_axes": self.output_axes}
 
 
 class GlorotUniform(_Fixed):
@@ -241,6 +259,8 @@ class GlorotUniform(_Fixed):
     Parameters
     ----------
     seed : int, optional
+    input_axes, output_axes : int or tuple of int, optional
+        As for `VarianceScaling`.
     """
 
     arguments = (1.0, "fan_avg", "uniform")
@@ -252,6 +272,8 @@ class GlorotNormal(_Fixed):
     Parameters
     ----------
     seed : int, optional
+    input_axes, output_axes : int or tuple of int, optional
+        As for `VarianceScaling`.
     """
 
     arguments = (1.0, "fan_avg", "truncated_normal")
@@ -263,6 +285,8 @@ class HeUniform(_Fixed):
     Parameters
     ----------
     seed : int, optional
+    input_axes, output_axes : int or tuple of int, optional
+        As for `VarianceScaling`.
     """
 
     arguments = (2.0, "fan_in", "uniform")
@@ -274,6 +298,8 @@ class HeNormal(_Fixed):
     Parameters
     ----------
     seed : int, optional
+    input_axes, output_axes : int or tuple of int, optional
+        As for `VarianceScaling`.
     """
 
     arguments = (2.0, "fan_in", "truncated_normal")
@@ -285,6 +311,8 @@ class LecunUniform(_Fixed):
     Parameters
     ----------
     seed : int, optional
+    input_axes, output_axes : int or tuple of int, optional
+        As for `VarianceScaling`.
     """
 
     arguments = (1.0, "fan_in", "uniform")
@@ -296,9 +324,80 @@ class LecunNormal(_Fixed):
     Parameters
     ----------
     seed : int, optional
+    input_axes, output_axes : int or tuple of int, optional
+        As for `VarianceScaling`.
     """
 
     arguments = (1.0, "fan_in", "truncated_normal")
+
+
+class Orthogonal(RandomInitializer):
+    """Orthonormal rows or columns, whichever are fewer, times a gain.
+
+    Axes before the last are taken as one. Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of
+    learning in deep linear neural networks", ICLR 2014.
+
+    Parameters
+    ----------
+    gain : float
+    seed : int, optional
+
+    Examples
+    --------
+    >>> w = Orthogonal(seed=1)((3, 2))
+    >>> bool(np.allclose(w.T @ w, np.eye(2), atol=1e-6))
+    True
+    """
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        super().__init__(seed)
+        if not math.isfinite(gain):
+            raise ValueError(f"[Orthogonal] expected a finite gain, received {gain}.")
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        if len(shape) < 2:
+            raise ValueError(f"[Orthogonal] expected a shape of at least two axes, received {tuple(shape)}.")
+        rows, columns = math.prod(shape[:-1]), int(shape[-1])
+        drawn = self._draw("normal", (max(rows, columns), min(rows, columns)), 0.0, 1.0, "float64")
+        q, r = np.linalg.qr(drawn)
+        q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+        q = q.T if rows < columns else q
+        return np.ascontiguousarray(self.gain * q.reshape(tuple(shape)), dtype or floatx())
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain, **super().get_config()}
+
+
+class Identity(Initializer):
+    """The identity matrix times a gain; ones on the diagonal of one that is not square.
+
+    Parameters
+    ----------
+    gain : float
+        Saved with the model, unlike Keras's.
+
+    Examples
+    --------
+    >>> Identity(2.0)((2, 3))
+    array([[2., 0., 0.],
+           [0., 2., 0.]], dtype=float32)
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        if len(shape) != 2:
+            raise ValueError(f"[Identity] expected a shape of two axes, received {tuple(shape)}.")
+        kind = np.dtype(dtype or floatx())
+        return self.gain * np.eye(*(int(n) for n in shape), dtype=kind)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain}
+
+
+OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
 
 
 _TABLE: Table[Initializer] = Table(
@@ -309,8 +408,12 @@ _TABLE: Table[Initializer] = Table(
         "random_uniform": RandomUniform, "truncated_normal": TruncatedNormal, "variance_scaling": VarianceScaling,
         "glorot_uniform": GlorotUniform, "glorot_normal": GlorotNormal, "he_uniform": HeUniform,
         "he_normal": HeNormal, "lecun_uniform": LecunUniform, "lecun_normal": LecunNormal,
+        "orthogonal": Orthogonal, "identity": Identity,
     },
-    aliases={"zero": "zeros", "one": "ones", "normal": "random_normal", "uniform": "random_uniform"},
+    aliases={
+        "zero": "zeros", "one": "ones", "normal": "random_normal", "uniform": "random_uniform",
+        "OrthogonalInitializer": "orthogonal", "IdentityInitializer": "identity",
+    },
 )  # fmt: skip
 find = _TABLE.find
 
@@ -326,7 +429,7 @@ def get(identifier: Any) -> Any:
     Examples
     --------
     >>> get("he_normal")
-    HeNormal(seed=None)
+    HeNormal(seed=None, input_axes=None, output_axes=None)
     """
     if identifier is None or isinstance(identifier, np.ndarray):
         return identifier

@@ -176,12 +176,57 @@ class Model(Training, Layer):
 
         save_weights(self, filepath, overwrite=overwrite)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
-        """Read the weights from a file that `save_weights` or `save` wrote. `skip_mismatch` is False."""
-        take_not_yet("load_weights", {"skip_mismatch": skip_mismatch}, {"skip_mismatch": False})
-        from .saving import load_weights
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, by_name: Any = False) -> None:
+        """Read weights from a file, or take them from arrays.
 
-        load_weights(self, filepath)
+        Parameters
+        ----------
+        filepath : str or mapping of str to array_like
+            A ``.safetensors`` file: of `save_weights` or `save`, or a PyTorch ``nn.Sequential``'s state dict. A mapping
+            holds such arrays itself.
+        skip_mismatch : bool
+            Whether weights of another shape are left as they are, with a warning.
+        by_name : bool or str
+            Load only layers that the file has by the same name; a string is a regular expression for the whole names
+            of those layers: ``"hidden[123]"``.
+
+        Raises
+        ------
+        FormatError
+            If the file is damaged.
+        ValueError
+            If weights do not fit; the model is as before.
+        """
+        from .reuse import load_arrays, read_safetensors
+        from .saving import FormatError, load_weights
+        from .saving.write import require_built
+
+        require_built(self, "load_weights")
+        if isinstance(filepath, Mapping):
+            load_arrays(self, filepath, by_name, skip_mismatch)
+            return
+        if not by_name and not skip_mismatch:
+            try:
+                load_weights(self, filepath)
+                return
+            except FormatError as error:
+                if "saved by hotloop" not in str(error):
+                    raise
+        load_arrays(self, read_safetensors(filepath, by_name), by_name, skip_mismatch)
+
+    def copy_weights_from(self, other: Layer, tau: float = 1.0) -> None:
+        """Take over the weights of a model of the same layers, or move towards them: `tau * other + (1 - tau) * self`.
+
+        Parameters
+        ----------
+        other : Model
+        tau : float
+            Small for a target network that follows slowly (Lillicrap et al., "Continuous control with deep
+            reinforcement learning", ICLR 2016).
+        """
+        from .reuse import copy_weights
+
+        copy_weights(other, self, tau)
 
     def _get_state(self) -> dict[str, Any]:
         from .state import get_state

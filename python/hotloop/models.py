@@ -7,9 +7,10 @@ from typing import Any
 from .functional import Functional
 from .identifiers import take_not_yet
 from .model import Model
+from .reuse import set_trainable
 from .sequential import Sequential
 
-__all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "save_model"]
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "save_model", "set_trainable"]
 
 
 def clone_model(model: Model) -> Any:

@@ -249,8 +249,8 @@ def dropout(x: Any, rate: float, seed: int | None = None, noise_shape: Any = Non
 
 def noise(x: Any, stddev: float, seed: int | None = None, multiply: bool = False) -> Any:
     """x + z, or x (1 + z), with normal z of mean 0; fresh in every step."""
-    attrs = {"kind": "multiply" if multiply else "add", "stddev": float(stddev), "stream": stream_of(trace_of([x]), seed)}
-    return apply("noise", [x], attrs)
+    attrs = {"kind": "multiply" if multiply else "add", "stddev": float(stddev)}
+    return apply("noise", [x], {**attrs, "stream": stream_of(trace_of([x]), seed)})
 
 
 def drop_connect(x: Any, kernel: Any, bias: Any, rate: float, seed: int | None = None) -> Any:

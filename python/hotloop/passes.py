@@ -99,20 +99,37 @@ class Pass:
         bad = steps[steps >= 0]
         return int(bad.min()) if len(bad) else -1
 
+    def totals(self) -> np.ndarray:
+        """Sums and counts of losses and metrics so far, float64 of shape (n, 2)."""
+        return self._totals()
+
+    def go_on_from(self, totals: np.ndarray) -> None:
+        """Take up the sums of an interrupted pass, before the first batch."""
+        if totals.shape != self._totals().shape:
+            raise ValueError(
+                f"[fit] expected sums of {len(self._totals())} losses and metrics, received {len(totals)}."
+            )
+        self._retired = totals
+
     def _take_plan(self, rows: int) -> None:
+        before, first = self._totals(), self._plan is None
         if self._plan is not None:
-            self._retired = self._totals()
             self.program.give_plan(self._plan)
         self._plan = self.program.take_plan(self.engine.trainer, rows)
         self._plan.reset_metrics()
+        self._retired = before
+        if first:  # sums of an interrupted pass go on in the plan, to the same bits
+            sums = self._plan.metrics()
+            sums[:, :2], self._retired = before, 0.0
+            self._plan.set_metrics(sums)
 
     def _totals(self) -> np.ndarray:
         if self._plan is None:
-            return np.zeros((len(self.resolved.losses) + len(self.resolved.metrics), 2))
+            return np.zeros((len(self.resolved.losses) + len(self.resolved.metrics), 2)) + self._retired
         return self._plan.metrics()[:, :2] + self._retired
 
     def _rows_done(self) -> float:
-        return float(self._totals()[0, 1]) if self._plan is not None and self.resolved.losses else 0.0
+        return float(self._totals()[0, 1]) if self.resolved.losses else 0.0
 
 
 def warn_not_finite(step: int, engine: Engine) -> None:

@@ -76,6 +76,7 @@ class Runtime:
         self._terms: dict[Any, Resolved] = {}  # for the targets seen last
         self._steps_per_execution = 1
         self._fitting: tuple[int, int] | None = None  # process and thread in fit: a forked child is not
+        self._running: Any = None  # the fit that is going on
         self.stop_training = False
         self.stop_evaluating = False
         self.stop_predicting = False

@@ -159,15 +159,16 @@ def _set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
     optimizer = model.optimizer
     optimizer.iterations = int(state["iterations"])
     slots = state.get("slots") or {}
-    if not slots:
+    if not slots and model._engine is None:
         return
     engine = model._get_engine()
     engine.use_optimizer(optimizer)
     weights = model.weights
     for s, name in enumerate(optimizer.slot_names):
-        arrays = slots.get(name, [])
+        arrays = slots.get(name) or [None] * len(weights)
         if len(arrays) != len(weights):
             raise ValueError(f"[set_state] expected {len(weights)} arrays for slot '{name}', received {len(arrays)}.")
         for variable, array in zip(weights, arrays, strict=True):
-            if array is not None:
-                engine.set_slot(s, engine.slab.index_of(variable), array)
+            place = engine.slab.place_of(variable)
+            if place is not None:
+                engine.set_slot(s, place, np.zeros(variable.shape, variable.dtype) if array is None else array)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .layers.string_lookup import StringLookup
 
 
-
 @dataclass(eq=False)
 class Feed:
     """An input of a graph, and the array of the data set that fills it.

@@ -179,6 +179,8 @@ class Training(Runtime):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
+        *,
+        resume: Any = None,
     ) -> Any:
         """Train for some epochs.
 
@@ -209,6 +211,10 @@ class Training(Runtime):
         validation_steps, validation_batch_size : int, optional
         validation_freq : int or list of int
             Validate in every n-th epoch, or in these (from 1).
+        resume : str, optional
+            A file that `save`, ModelCheckpoint or BackupAndRestore wrote during a `fit` of the same model with the
+            same data and callbacks: training goes on behind the batch it was written after, to the very bits of a run
+            that was never interrupted, with any number of threads. Takes the place of `initial_epoch`.
 
         Returns
         -------
@@ -235,6 +241,43 @@ class Training(Runtime):
                 return fit_data(self, **arguments)
             finally:
                 self._fitting = None
+
+    @_suggests
+    def find_learning_rate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        min_rate: float = 1e-5,
+        max_rate: float = 10.0,
+        epochs: int = 1,
+    ) -> Any:
+        """Train with a learning rate that grows exponentially from step to step, until the loss explodes.
+
+        The model, its optimizer and its random numbers are afterwards as before.
+
+        Parameters
+        ----------
+        x, y : array_like
+        batch_size : int, optional
+            32 unless told.
+        min_rate, max_rate : float
+        epochs : int
+            Passes over the data within which the rate grows from one to the other.
+
+        Returns
+        -------
+        RateSearch
+            `rates`, `losses`, `suggestion` and `plot()`.
+
+        Notes
+        -----
+        Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
+        """
+        from .rate_search import find_learning_rate
+
+        with self._lock:
+            return find_learning_rate(self, x, y, batch_size, min_rate, max_rate, epochs)  # type: ignore[arg-type]
 
     @_suggests
     def evaluate(

@@ -141,3 +141,47 @@ def test_an_initializer_comes_back_from_its_configuration(initializer):
 def test_what_makes_no_initializer_is_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (2, 3, 5), (5, 5)])
+def test_orthogonal_kernels_have_orthonormal_rows_or_columns_times_the_gain(shape):
+    w = initializers.Orthogonal(gain=3.0, seed=2)(shape, dtype="float64").reshape(-1, shape[-1])
+    gram = w.T @ w if w.shape[0] >= w.shape[1] else w @ w.T
+    np.testing.assert_allclose(gram, 9 * np.eye(len(gram)), atol=1e-12)
+
+
+def test_identity_is_the_identity_and_keeps_its_gain():
+    made = initializers.get(initializers.serialize(initializers.Identity(gain=0.5)))
+    np.testing.assert_array_equal(made((2, 3)), 0.5 * np.eye(2, 3))
+    assert made((2, 2), dtype="float64").dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "name", ["orthogonal", "Orthogonal", "OrthogonalInitializer", "identity", "IdentityInitializer"]
+)
+def test_names_of_keras_for_matrices_are_known(name):
+    assert initializers.get(name)((3, 3)).shape == (3, 3)
+
+
+def test_matrices_of_shapes_that_are_none_are_refused():
+    for maker, shape in ((initializers.Orthogonal(), (3,)), (initializers.Identity(), (2, 2, 2))):
+        with pytest.raises(ValueError, match="expected a shape"):
+            maker(shape)
+
+
+def test_axes_of_inputs_and_outputs_can_be_named():
+    options = {"scale": 3.0, "distribution": "uniform", "seed": 1, "input_axes": (0, 2), "output_axes": 1}
+    made = initializers.VarianceScaling(**options)
+    limit = np.abs(made((20, 500, 3))).max()
+    assert 0.99 * (9 / 60) ** 0.5 < limit <= (9 / 60) ** 0.5
+    again = initializers.get(initializers.serialize(made))
+    np.testing.assert_array_equal(again((20, 5, 3)), made((20, 5, 3)))
+    with pytest.raises(ValueError, match="both input_axes and output_axes"):
+        initializers.HeNormal(input_axes=0)
+
+
+@pytest.mark.parametrize("make", [lambda shape, dtype=None: np.full(shape, 0.5, dtype), np.full((2, 3), 0.5)])
+def test_any_function_or_array_makes_a_kernel(make):
+    layer = Dense(3, kernel_initializer=make)
+    layer.build((None, 2))
+    np.testing.assert_array_equal(layer.get_weights()[0], np.full((2, 3), 0.5))

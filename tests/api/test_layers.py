@@ -58,7 +58,7 @@ def test_a_repeated_vector_sends_back_another_gradient_than_the_sum():
     model.train_on_batch(x, y)  # 3 copies, each (w - 0)^2 / 2: the slope of the kernel is x (3 z)
     np.testing.assert_allclose(model.get_weights()[0], np.eye(2) - 3 * np.outer(x, x), rtol=1e-6)
     assert layers.RepeatVector.from_config(layers.RepeatVector(3).get_config()).n == 3
-    with pytest.raises(ValueError, match="shape .batch, features."):
+    with pytest.raises(ValueError, match=r"shape .batch, features."):
         layers.RepeatVector(2)(np.ones((2, 3, 4)))
 
 

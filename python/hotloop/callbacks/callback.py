@@ -34,6 +34,14 @@ class Callback(Checked):
 
     model: Any = None
     params: Mapping[str, Any] = {}
+    saves = False  # whether it writes the state of training, and is therefore called after the others
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint is to keep: numbers, strings, None, lists and dicts of them, and lists of arrays."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` gave; called after `on_train_begin`."""
 
     def set_params(self, params: Mapping[str, Any]) -> None:
         self.params = params
@@ -109,3 +117,9 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    def get_state(self) -> dict[str, Any]:
+        return {"epoch": list(self.epoch), "history": {name: list(values) for name, values in self.history.items()}}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.epoch, self.history = list(state["epoch"]), {name: list(v) for name, v in state["history"].items()}

@@ -16,7 +16,7 @@ _PREDICT_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
 class CallbackList(Callback):
-    """Several callbacks in their order; then History and the progress bar.
+    """Several callbacks in their order; then History, callbacks that save, and the progress bar.
 
     Parameters
     ----------
@@ -46,6 +46,8 @@ class CallbackList(Callback):
             self.callbacks.append(History())
         if add_progbar and self.progbar is None:
             self.callbacks.append(ProgbarLogger())
+        # those that save see what all others have made of the batch or epoch; the bar's last word ends it
+        self._in_turn = sorted(self.callbacks, key=lambda c: (isinstance(c, ProgbarLogger), c.saves))
         self.overrides_batch_hooks = self._overrides(_TRAIN_HOOKS)
         self.overrides_test_batch_hooks = self._overrides(_TEST_HOOKS)
         self.overrides_predict_batch_hooks = self._overrides(_PREDICT_HOOKS)
@@ -131,12 +133,12 @@ class CallbackList(Callback):
 
     def _call(self, hook: str, logs: Any, *args: int) -> None:
         logs = _plain(logs)
-        for callback in self.callbacks:
+        for callback in self._in_turn:
             getattr(callback, hook)(*args, logs)
 
     def _call_batch(self, hook: str, batch: int, logs: Any) -> None:
         logs = _plain(logs)
-        for callback in self.callbacks:
+        for callback in self._in_turn:
             getattr(callback, hook)(batch, logs=logs)
 
     def _overrides(self, hooks: Iterable[str]) -> bool:

@@ -2,6 +2,15 @@
 
 from .format import FormatError, inspect
 from .read import load_model, load_table, load_weights
-from .write import save_model, save_weights
+from .write import check_ending, save_model, save_weights
 
-__all__ = ["FormatError", "inspect", "load_model", "load_table", "load_weights", "save_model", "save_weights"]
+__all__ = [
+    "FormatError",
+    "check_ending",
+    "inspect",
+    "load_model",
+    "load_table",
+    "load_weights",
+    "save_model",
+    "save_weights",
+]

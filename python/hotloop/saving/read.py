@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _refusing(path: object) -> Iterator[None]:
+def refusing(path: object) -> Iterator[None]:
     """Whatever a description makes the classes it names raise, the file is to blame."""
     try:
         yield
@@ -51,7 +51,7 @@ def _build(description: dict[str, Any], custom_objects: Mapping[str, type] | Non
     return model
 
 
-def _read_state(
+def read_state(
     stream: BinaryIO, path: object, header: Header, description: dict[str, Any], with_optimizer: bool
 ) -> dict[str, Any]:
     def read(name: str | None) -> np.ndarray | None:
@@ -80,11 +80,11 @@ def _load(
             raise refusal(path, "a file of a whole model", "one of weights alone; use model.load_weights")
         kinds = [kind_of(header, name) for name in description["weights"]]
         limit = Allowance(kinds, os.fstat(stream.fileno()).st_size)
-        with _refusing(path), custom_object_scope(custom_objects):
+        with refusing(path), custom_object_scope(custom_objects):
             with limit.bounding():
                 model = _build(description, custom_objects)
             _check_weights(model, kinds)
-            state = _read_state(stream, path, header, description, compile)
+            state = read_state(stream, path, header, description, compile)
             model._set_state(state)
             _check_slots(model, state["optimizer"])
     return model, description
@@ -143,7 +143,7 @@ def load_table(path: str | os.PathLike[str]) -> tuple[TableSpec, Any]:
     from ..table import TableSpec
 
     model, description = _load(path, None, True)
-    with _refusing(path):
+    with refusing(path):
         spec = TableSpec.from_dict(description["table"])
         if model.input_shape != (None, spec.width) or model.output_shape != (None, spec.target.outputs):
             raise ValueError(f"a network of other width than the table's {spec.width} features")
@@ -163,15 +163,20 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     require_built(model, "load_weights")
     with open_file(path) as (stream, header):
         names = checked_description(header, path)["weights"]
-        wanted = [(variable.path, variable.shape) for variable in model.weights]
-        found = [(name, header.tensors[name].shape) for name in names]
-        if [shape for _, shape in wanted] != [shape for _, shape in found]:
-            raise ValueError(
-                f"[load_weights '{path}'] expected weights {_listed(wanted)}, received {_listed(found)}. "
-                "Build the model with the same layers."
-            )
+        check_same(model, path, header, names)
         weights = [read_tensor(stream, path, header, name) for name in names]
     model.set_weights(weights)
+
+
+def check_same(model: Model, path: object, header: Header, names: list[str]) -> None:
+    """Refuse a file whose weights are of other shapes than the model's."""
+    wanted = [(variable.path, variable.shape) for variable in model.weights]
+    found = [(name, header.tensors[name].shape) for name in names]
+    if [shape for _, shape in wanted] != [shape for _, shape in found]:
+        raise ValueError(
+            f"[load_weights '{path}'] expected weights {_listed(wanted)}, received {_listed(found)}. "
+            "Build the model with the same layers."
+        )
 
 
 def _listed(weights: list[tuple[str, tuple[int, ...]]]) -> str:

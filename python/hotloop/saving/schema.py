@@ -32,14 +32,36 @@ def checked_description(header: Header, path: object) -> dict[str, Any]:
     if version != FORMAT_VERSION:
         raise refusal(path, f"a file of format version {FORMAT_VERSION}", f"{version!r}, which is newer or none"[:80])
     kind = description.get("kind")
-    _check_keys(path, "a description", description, _MODEL_KEYS if kind == "model" else _WEIGHTS_KEYS)
+    keys = _MODEL_KEYS if kind == "model" else _WEIGHTS_KEYS
+    _check_keys(path, "a description", description, keys | ({"fit"} & set(description) if kind == "model" else set()))
     names = description["weights"]
     if kind not in ("model", "weights") or not isinstance(names, list):
         raise refusal(path, "a description of a model or of weights", f"kind {kind!r}"[:80])
     used = [*names, *_checked_optimizer(description.get("optimizer"), len(names), header, path, names)]
+    used += tensors_in(description.get("fit"))
     if not all(isinstance(name, str) for name in used) or sorted(used) != sorted(header.tensors):
         raise refusal(path, "a description that uses every tensor once", "one that does not")
     return description
+
+
+def checked_fit(fit: Any, path: object) -> dict[str, Any]:
+    """Position and callbacks of a `fit`."""
+    counts = {"epoch", "batch", "begun", "passes", "pass_batch"}
+    _check_keys(path, "a state of fit", fit, counts | {"totals", "stopped", "callbacks"})
+    for key in counts:
+        _check_count(path, key, fit[key])
+    if type(fit["stopped"]) is not bool or not isinstance(fit["callbacks"], dict):
+        raise refusal(path, "a state of fit with stopped and callbacks", "others")
+    return fit
+
+
+def tensors_in(state: Any) -> list[str]:
+    """Names of the tensors in the state of a `fit` (see `resuming`)."""
+    if isinstance(state, dict):
+        if set(state) == {"tensor"} and isinstance(state["tensor"], str):
+            return [state["tensor"]]
+        state = list(state.values())
+    return [name for item in state for name in tensors_in(item)] if isinstance(state, list) else []
 
 
 def _checked_optimizer(state: Any, n: int, header: Header, path: object, names: list[Any]) -> list[str]:

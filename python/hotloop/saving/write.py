@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .format import write_file
+from .resuming import state_of_fit
 from .schema import FORMAT_VERSION
 
 if TYPE_CHECKING:
@@ -23,11 +24,7 @@ SUFFIX = ".safetensors"
 
 def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
     target = Path(path)
-    if target.suffix != SUFFIX:
-        raise ValueError(
-            f"[save '{target}'] expected a file name that ends in {SUFFIX}, received '{target.name}'. "
-            f"Use '{target.with_suffix(SUFFIX).name}'."
-        )
+    check_ending(path, f"save '{target}'")
     if not target.resolve().parent.is_dir():
         raise FileNotFoundError(
             f"[save '{target}'] expected the folder '{target.parent}' to exist, received none. Make it first."
@@ -37,12 +34,22 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
     return target
 
 
+def check_ending(path: str | os.PathLike[str], where: str, weights_only: bool = False) -> None:
+    """Refuse a file name whose ending says another format than can be written."""
+    target = Path(path)
+    if target.suffix != SUFFIX:
+        raise ValueError(
+            f"[{where}] expected a file name that ends in {SUFFIX}, received '{target.name}'. "
+            f"Use '{target.with_suffix(SUFFIX).name}'."
+        )
+
+
 def _tensor_names(model: Model) -> list[str]:
     """`dense.kernel` for every weight: its path in the letters a tensor name may have, numbered where it repeats."""
     names: dict[str, None] = {}
     for variable in model.weights:
         base = re.sub(r"[^A-Za-z0-9_.-]", "_", variable.path.replace("/", "."))[:150] or "weight"
-        base = f"_{base}" if base.startswith("opt.") else base  # the optimizer's tensors begin so
+        base = f"_{base}" if base.startswith(("opt.", "fit.")) else base  # tensors of training begin so
         name, number = base, 0
         while name in names:
             number += 1
@@ -124,11 +131,14 @@ def save_model(
             ]
             tensors.update({key: array for key, array in zip(slots[slot], arrays, strict=True) if key is not None})
         optimizer = {"iterations": optimizer["iterations"], "slots": slots}
+    fit, more = state_of_fit(model)
+    tensors.update(more)
     description = {
         **_head("model", names),
         **{key: state[key] for key in ("class_name", "config", "inputs", "compile", "training")},
         "optimizer": optimizer,
         "table": None if table is None else table.to_dict(),
+        **({} if fit is None else {"fit": fit}),
     }
     write_file(target, tensors, _plain(description))
 

@@ -105,10 +105,9 @@ class Pass:
 
     def go_on_from(self, totals: np.ndarray) -> None:
         """Take up the sums of an interrupted pass, before the first batch."""
-        if totals.shape != self._totals().shape:
-            raise ValueError(
-                f"[fit] expected sums of {len(self._totals())} losses and metrics, received {len(totals)}."
-            )
+        expected = len(self._totals()) + self.program.penalties
+        if totals.shape != (expected, 2):
+            raise ValueError(f"[fit] expected sums of {expected} losses, metrics and penalties, received {len(totals)}.")
         self._retired = totals
 
     def _take_plan(self, rows: int) -> None:
@@ -120,12 +119,14 @@ class Pass:
         self._retired = before
         if first:  # sums of an interrupted pass go on in the plan, to the same bits
             sums = self._plan.metrics()
-            sums[:, :2], self._retired = before, 0.0
+            sums[: len(before), :2], self._retired = before, 0.0
             self._plan.set_metrics(sums)
 
     def _totals(self) -> np.ndarray:
         if self._plan is None:
-            return np.zeros((len(self.resolved.losses) + len(self.resolved.metrics), 2)) + self._retired
+            if isinstance(self._retired, np.ndarray):
+                return self._retired
+            return np.zeros((len(self.resolved.losses) + len(self.resolved.metrics), 2))
         return self._plan.metrics()[:, :2] + self._retired
 
     def _rows_done(self) -> float:

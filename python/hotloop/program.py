@@ -59,6 +59,7 @@ class Program:
         self.dtype = np.dtype(trace.dtype)
         self.training, self.update, self.draws = training, update, trace.draws
         self.samples = trace.sampling
+        self.penalties = len(trace.penalties)  # the last rows of `Plan.metrics()`
         self.constrained = list(constrained)
         for output in outputs:
             trace.graph.output(_float_value(output, trace.dtype))

@@ -136,7 +136,7 @@ class Trace:
         self.whole_batch = False  # a loss or a metric is traced, which may sum over the batch
         self.draws = False  # whether any op draws random numbers
         self.sampling = False  # layers that are only stochastic run as in training
-        self.penalties: list[tuple[int, dict[str, Any], str]] = []  # of activations: value, attributes, layer
+        self.penalties: list[tuple[int, dict[str, Any], str]] = []  # value, attributes, layer
         self._index_of = index_of
         self._variables: dict[int, int] = {}
         self._fed: dict[tuple, int] = {}
@@ -207,7 +207,8 @@ class Trace:
         weights = [
             (self.variable(v), v.regularizer.node_attrs(), v.path) for v in variables if v.regularizer is not None
         ]
-        for value, attrs, name in self.penalties + weights:
+        self.penalties += weights
+        for value, attrs, name in self.penalties:
             self.graph.add("penalty", [value], attrs, name)
 
     def add_constraints(self, variables: Iterable[Variable]) -> list[Variable]:

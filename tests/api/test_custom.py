@@ -251,18 +251,18 @@ def test_a_weight_as_an_array_inside_call_is_a_silent_constant(use):
         Constant()(np.ones((1, 3)))
 
 
-def swish(x):
+def gated(x):
     return x * ops.sigmoid(1.7 * x)
 
 
 def test_a_model_with_an_activation_of_ones_own_is_cloned_and_saved_by_its_name(tmp_path):
-    m = model(activation=swish)
+    m = model(activation=gated)
     clone = keras.models.clone_model(m)
     clone.set_weights(m.get_weights())
     m.save(tmp_path / "m.safetensors")
-    with pytest.raises(keras.FormatError, match="swish"):
+    with pytest.raises(keras.FormatError, match="gated"):
         keras.models.load_model(tmp_path / "m.safetensors")
-    again = keras.models.load_model(tmp_path / "m.safetensors", custom_objects={"swish": swish})
+    again = keras.models.load_model(tmp_path / "m.safetensors", custom_objects={"gated": gated})
     for other in (clone, again, pickle.loads(pickle.dumps(m))):
         np.testing.assert_array_equal(other.predict(X, verbose=0), m.predict(X, verbose=0))
 

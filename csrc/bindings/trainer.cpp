@@ -170,8 +170,10 @@ void bind_trainer(py::module_& m) {
           py::arg("input_gradients") = false, py::arg("samples") = false, py::keep_alive<0, 1>())
       .def(
           "set_optimizer",
-          [](Trainer& t, const py::dict& spec, bool keep_slots) { t.set_optimizer(optimizer_from(attrs_of(spec)), keep_slots); },
-          py::arg("spec"), py::arg("keep_slots") = false)
+          [](Trainer& t, const py::dict& spec, bool keep_slots, const std::vector<int>& undecayed) {
+            t.set_optimizer(optimizer_from(attrs_of(spec)), keep_slots, undecayed);
+          },
+          py::arg("spec"), py::arg("keep_slots") = false, py::arg("undecayed") = std::vector<int>())
       .def_property_readonly("n_slots", [](const Trainer& t) { return t.slab().n_slots(); })
       .def("memory", &memory, "Bytes by what they hold: weights, gradients, optimizer, and batches: the plans' memory.")
       .def("get", [](Trainer& t, int i) { return get(t, Slab::Part::weight, 0, i); }, py::arg("i"))

@@ -22,6 +22,7 @@ struct Variable {
   void* gradient = nullptr;
   std::vector<void*> slots;
   PanelShape shape{0, 0};
+  bool decays = true;  // by the optimizer's weight decay
 };
 
 struct PlanOptions {

@@ -157,6 +157,7 @@ void Planner::keep_input_gradients() {
 OptimizerRange Planner::range_of(const Variable& variable, Buf weight) {
   OptimizerRange range{};
   range.shape = variable.shape;
+  range.decays = variable.decays;
   range.w = update(weight).data;
   std::copy(variable.slots.begin(), variable.slots.end(), range.slots);
   return range;

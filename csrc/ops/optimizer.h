@@ -9,11 +9,26 @@
 //     rmsprop   v += (1 - rho)(g^2 - v)           u = eta g / sqrt(d + epsilon),  d = v
 //               centered: a += (1 - rho)(g - a),  d = v - a^2
 //               w -= u,  with momentum: m = beta m + u,  w -= m
+//     amsgrad   adam, with the largest v so far in the root
+//     adamax    m as adam    u = max(beta_2 u, |g|)      w -= eta m / ((1 - beta_1^t)(u + epsilon))
+//     nadam     m, v as adam    mu_t = beta_1 (1 - 0.96^t / 2)    P = mu_1 .. mu_t
+//               w -= eta (mu_{t+1} m / (1 - P mu_{t+1}) + (1 - mu_t) g / (1 - P)) / (sqrt(v / (1 - beta_2^t)) + epsilon)
+//     adagrad   a += g^2      w -= eta g / sqrt(a + epsilon)
+//     adadelta  a = rho a + (1 - rho) g^2    u = g sqrt((d + epsilon) / (a + epsilon))
+//               d = rho d + (1 - rho) u^2    w -= eta u
+//     lion      w -= eta sign(beta_1 m + (1 - beta_1) g)      m = beta_2 m + (1 - beta_2) g
+//     ftrl      a' = a + g^2    z += g + 2 shrinkage w - (a'^-p - a^-p) w / eta
+//               w = (clip(z, -l1, l1) - z) / (a'^-p / eta + 2 (l2 + beta / (2 eta))),  p the learning rate's power
+// Weight decay is decoupled from all of them: first w -= eta weight_decay w.
 // Shapes: w, g and every slot are panels of one variable (ops/gemm.h). The pads of the last panel stay zero, whatever
 // the rule makes of zeros (epsilon = 0). Flops: 2 to 15 an element. Bytes: w and slots read and written, g read.
 // Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. Nesterov, "A method of solving a
 // convex programming problem with convergence rate O(1/k^2)", 1983. Kingma and Ba, "Adam", ICLR 2015. Tieleman and
-// Hinton, "RMSprop", Coursera lecture 6.5, 2012; centered: Graves, arXiv:1308.0850, 2013.
+// Hinton, "RMSprop", Coursera lecture 6.5, 2012; centered: Graves, arXiv:1308.0850, 2013. Reddi, Kale and Kumar, "On the
+// convergence of Adam and beyond", ICLR 2018. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
+// Duchi, Hazan and Singer, "Adaptive subgradient methods", JMLR 12, 2011. Zeiler, "ADADELTA", arXiv:1212.5701, 2012. Chen
+// et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023. McMahan et al., "Ad click prediction: a view
+// from the trenches", KDD 2013. Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
 #pragma once
 #include <string>
 #include <vector>
@@ -32,7 +47,15 @@ namespace hl {
   HL_OPTIMIZER(rmsprop, RmsProp, 1, "kind", "rho", "epsilon")                              \
   HL_OPTIMIZER(rmsprop_momentum, RmsPropMomentum, 2, "kind", "rho", "epsilon", "momentum") \
   HL_OPTIMIZER(rmsprop_centered, RmsPropCentered, 2, "kind", "rho", "epsilon")             \
-  HL_OPTIMIZER(rmsprop_centered_momentum, RmsPropCenteredMomentum, 3, "kind", "rho", "epsilon", "momentum")
+  HL_OPTIMIZER(rmsprop_centered_momentum, RmsPropCenteredMomentum, 3, "kind", "rho", "epsilon", "momentum") \
+  HL_OPTIMIZER(amsgrad, Amsgrad, 3, "kind", "beta_1", "beta_2", "epsilon")                 \
+  HL_OPTIMIZER(adamax, Adamax, 2, "kind", "beta_1", "beta_2", "epsilon")                   \
+  HL_OPTIMIZER(nadam, Nadam, 2, "kind", "beta_1", "beta_2", "epsilon")                     \
+  HL_OPTIMIZER(adagrad, Adagrad, 1, "kind", "initial_accumulator_value", "epsilon")        \
+  HL_OPTIMIZER(adadelta, Adadelta, 2, "kind", "rho", "epsilon")                            \
+  HL_OPTIMIZER(lion, Lion, 1, "kind", "beta_1", "beta_2")                                  \
+  HL_OPTIMIZER(ftrl, Ftrl, 2, "kind", "learning_rate_power", "initial_accumulator_value", "l1", "l2", \
+               "l2_shrinkage", "beta")
 
 enum class OptimizerKind : int32_t {
 #define HL_OPTIMIZER(name, Functor, slots, ...) name,
@@ -46,6 +69,9 @@ struct Optimizer {
   OptimizerKind kind = OptimizerKind::sgd;
   double momentum = 0;
   double beta_1 = 0, beta_2 = 0, rho = 0, epsilon = 0;
+  double weight_decay = 0;
+  double initial_accumulator_value = 0;  // what the first slot of adagrad and ftrl starts with
+  double learning_rate_power = 0, l1 = 0, l2 = 0, l2_shrinkage = 0, beta = 0;
 };
 
 class Attrs;
@@ -53,6 +79,7 @@ class Attrs;
 // an unknown name or a value out of range.
 Optimizer optimizer_from(const Attrs& spec);
 int optimizer_slots(OptimizerKind kind);
+double optimizer_slot_start(const Optimizer& optimizer, int slot);
 std::vector<std::string> optimizer_names();
 
 // One variable of the slab.
@@ -61,6 +88,7 @@ struct OptimizerRange {
   const void* g;
   void* slots[kMaxSlots];
   PanelShape shape;
+  bool decays;  // by the optimizer's weight decay
 };
 
 struct OptimizerUpdate {
@@ -147,5 +175,129 @@ template <class V> using RmsProp = RmsPropRule<V, false, false>;
 template <class V> using RmsPropMomentum = RmsPropRule<V, true, false>;
 template <class V> using RmsPropCentered = RmsPropRule<V, false, true>;
 template <class V> using RmsPropCenteredMomentum = RmsPropRule<V, true, true>;
+
+template <class V>
+struct Amsgrad : Adam<V> {
+  using Adam<V>::Adam;
+  HL_INLINE void update(V& w, V g, V* slots) const {
+    V &m = slots[0], &v = slots[1], &most = slots[2];
+    m = fma(this->rate_1, g - m, m);
+    v = fma(this->rate_2, g * g - v, v);
+    most = max(most, v);
+    w -= this->alpha * m / (sqrt(most) + this->epsilon);
+  }
+};
+
+template <class V>
+struct Adamax {
+  V rate_1, beta_2, alpha, epsilon;
+  HL_INLINE Adamax(const Optimizer& o, double rate, int64_t t)
+      : rate_1(V(1 - o.beta_1)),
+        beta_2(V(o.beta_2)),
+        alpha(V(rate / (1 - integer_power(o.beta_1, t)))),
+        epsilon(V(o.epsilon)) {}
+  HL_INLINE void update(V& w, V g, V* slots) const {
+    V &m = slots[0], &u = slots[1];
+    m = fma(rate_1, g - m, m);
+    u = max(beta_2 * u, abs(g));
+    w -= alpha * m / (u + epsilon);
+  }
+};
+
+constexpr HL_INLINE double nadam_momentum(double beta_1, int64_t t) {
+  return beta_1 * (1 - 0.5 * integer_power(0.96, t));
+}
+// mu_1 .. mu_t. From step 1000 on 0.96^t is nothing beside 1; a product below 1e-20 is nothing beside 1 either.
+constexpr HL_INLINE double nadam_product(double beta_1, int64_t t) {
+  constexpr int64_t kLast = 1000;
+  double product = 1, power = 1;
+  for (int64_t i = 1; i <= t && i <= kLast && product > 1e-20; ++i) {
+    power *= 0.96;
+    product *= beta_1 * (1 - 0.5 * power);
+  }
+  return t > kLast ? product * integer_power(beta_1, t - kLast) : product;
+}
+
+template <class V>
+struct Nadam {
+  V rate_1, rate_2, of_m, of_g, of_v, epsilon;
+  HL_INLINE Nadam(const Optimizer& o, double rate, int64_t t)
+      : rate_1(V(1 - o.beta_1)),
+        rate_2(V(1 - o.beta_2)),
+        of_v(V(1 / (1 - integer_power(o.beta_2, t)))),
+        epsilon(V(o.epsilon)) {
+    const double next = nadam_momentum(o.beta_1, t + 1), product = nadam_product(o.beta_1, t);
+    of_m = V(rate * next / (1 - product * next));
+    of_g = V(rate * (1 - nadam_momentum(o.beta_1, t)) / (1 - product));
+  }
+  HL_INLINE void update(V& w, V g, V* slots) const {
+    V &m = slots[0], &v = slots[1];
+    m = fma(rate_1, g - m, m);
+    v = fma(rate_2, g * g - v, v);
+    w -= fma(of_m, m, of_g * g) / (sqrt(v * of_v) + epsilon);
+  }
+};
+
+template <class V>
+struct Adagrad {
+  V eta, epsilon;
+  HL_INLINE Adagrad(const Optimizer& o, double rate, int64_t) : eta(V(rate)), epsilon(V(o.epsilon)) {}
+  HL_INLINE void update(V& w, V g, V* slots) const {
+    V& a = slots[0];
+    a = fma(g, g, a);
+    w -= eta * g / sqrt(a + epsilon);
+  }
+};
+
+template <class V>
+struct Adadelta {
+  V eta, rate, epsilon;  // rate = 1 - rho
+  HL_INLINE Adadelta(const Optimizer& o, double step_rate, int64_t)
+      : eta(V(step_rate)), rate(V(1 - o.rho)), epsilon(V(o.epsilon)) {}
+  HL_INLINE void update(V& w, V g, V* slots) const {
+    V &a = slots[0], &d = slots[1];
+    a = fma(rate, g * g - a, a);
+    const V u = sqrt((d + epsilon) / (a + epsilon)) * g;
+    d = fma(rate, u * u - d, d);
+    w = fnma(eta, u, w);
+  }
+};
+
+template <class V>
+struct Lion {
+  V eta, beta_1, rest_1, rate_2;
+  HL_INLINE Lion(const Optimizer& o, double rate, int64_t)
+      : eta(V(rate)), beta_1(V(o.beta_1)), rest_1(V(1 - o.beta_1)), rate_2(V(1 - o.beta_2)) {}
+  HL_INLINE void update(V& w, V g, V* slots) const {
+    V& m = slots[0];
+    const V c = fma(beta_1, m, rest_1 * g);
+    w = fnma(eta, select(V(0) < abs(c), copysign(V(1), c), c), w);  // sign; NaN stays NaN
+    m = fma(rate_2, g - m, m);
+  }
+};
+
+template <class V>
+struct Ftrl {
+  V inverse, exponent, shrink, l1, twice_l2;
+  bool root, still;
+  HL_INLINE Ftrl(const Optimizer& o, double rate, int64_t)
+      : inverse(V(1 / rate)),
+        exponent(V(-o.learning_rate_power)),
+        shrink(V(2 * o.l2_shrinkage)),
+        l1(V(o.l1)),
+        twice_l2(V(2 * o.l2 + o.beta / rate)),
+        root(o.learning_rate_power == -0.5),
+        still(rate == 0) {}
+  HL_INLINE V raised(V a) const { return root ? sqrt(a) : power(a, exponent); }
+  HL_INLINE void update(V& w, V g, V* slots) const {
+    if (still) return;  // without a rate the formula has no value
+    V &a = slots[0], &z = slots[1];
+    const V before = raised(a);
+    a = fma(g, g, a);
+    const V now = raised(a);
+    z += fma(shrink, w, g) - (now - before) * inverse * w;
+    w = (min(max(z, V(0) - l1), l1) - z) / fma(now, inverse, twice_l2);
+  }
+};
 
 }  // namespace hl

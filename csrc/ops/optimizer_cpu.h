@@ -1,10 +1,10 @@
 // One vector of elements by its gradient g: all lanes, or those in `keep` while the others, pads, become zero.
 template <class T, int kSlots, bool kMasked, class Rule>
-HL_INLINE void update_vector(const Rule& rule, const OptimizerRange& range, int64_t i, Vec<T> g,
+HL_INLINE void update_vector(const Rule& rule, Vec<T> decay, const OptimizerRange& range, int64_t i, Vec<T> g,
                              typename Vec<T>::Mask keep) {
   using V = Vec<T>;
   T* w = static_cast<T*>(range.w) + i;
-  V weight = V::load(w);
+  V weight = V::load(w) * decay;
   V slots[kSlots + 1];
   for (int s = 0; s < kSlots; ++s) slots[s] = V::load(static_cast<T*>(range.slots[s]) + i);
   rule.update(weight, g, slots);
@@ -13,11 +13,21 @@ HL_INLINE void update_vector(const Rule& rule, const OptimizerRange& range, int6
     (kMasked ? select(keep, slots[s], V(0)) : slots[s]).store(static_cast<T*>(range.slots[s]) + i);
 }
 
+// A rule for one step, and what decoupled decay leaves of the weights.
+template <class Rule>
+struct RuleOfStep {
+  Rule rule;
+  double decay;
+};
+
 // Work is cut between the NR-column rows of the panels, each a cache line: workers share none, and where the panels
 // divide evenly each keeps whole ones. gradient(panel, k, n, i) makes the vector of g at element i, column n of a panel.
 template <class T, int kSlots, class Rule, class Gradient>
-HL_INLINE void update_range(const Rule& rule, const OptimizerRange& range, Worker worker, Gradient gradient) {
+HL_INLINE void update_range(const RuleOfStep<Rule>& step, const OptimizerRange& range, Worker worker,
+                            Gradient gradient) {
   using V = Vec<T>;
+  const Rule& rule = step.rule;
+  const V decay(T(range.decays ? step.decay : 1));
   constexpr int64_t NR = panel_columns<T>();
   const int64_t K = range.shape.K, N = range.shape.N;
   const Span rows = share(range.shape.panels(NR) * K, worker);
@@ -28,11 +38,12 @@ HL_INLINE void update_range(const Rule& rule, const OptimizerRange& range, Worke
     if (columns >= NR)
       for (; row < last; ++row, ++k)
         for (int64_t n = 0; n < NR; n += V::kLanes)
-          update_vector<T, kSlots, false>(rule, range, row * NR + n, gradient(panel, k, n, row * NR + n), V::first(NR));
+          update_vector<T, kSlots, false>(rule, decay, range, row * NR + n, gradient(panel, k, n, row * NR + n),
+                                          V::first(NR));
     else
       for (; row < last; ++row, ++k)
         for (int64_t n = 0; n < columns; n += V::kLanes)
-          update_vector<T, kSlots, true>(rule, range, row * NR + n, gradient(panel, k, n, row * NR + n),
+          update_vector<T, kSlots, true>(rule, decay, range, row * NR + n, gradient(panel, k, n, row * NR + n),
                                          V::first(columns - n));
   }
 }
@@ -40,9 +51,11 @@ HL_INLINE void update_range(const Rule& rule, const OptimizerRange& range, Worke
 // Calls body(rule of this step, its slots as a constant).
 template <class T, class Body>
 HL_INLINE void with_rule(const Optimizer& optimizer, const RunState& run, Body body) {
+  const double decay = 1 - run.learning_rate * optimizer.weight_decay;
   switch (optimizer.kind) {
-#define HL_OPTIMIZER(name, Functor, slots, ...) \
-  case OptimizerKind::name: return body(Functor<Vec<T>>(optimizer, run.learning_rate, run.step + 1), Const<slots>());
+#define HL_OPTIMIZER(name, Functor, slots, ...)                                                                 \
+  case OptimizerKind::name:                                                                                     \
+    return body(RuleOfStep<Functor<Vec<T>>>{{optimizer, run.learning_rate, run.step + 1}, decay}, Const<slots>());
     HL_OPTIMIZERS(HL_OPTIMIZER)
 #undef HL_OPTIMIZER
   }

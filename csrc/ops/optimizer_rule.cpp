@@ -9,6 +9,8 @@
 namespace hl {
 namespace {
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
 // Every number a rule may have: Keras's default, and where it must lie.
 struct HyperParameter {
   const char* name;
@@ -16,13 +18,21 @@ struct HyperParameter {
   double fallback;
   double most;
   bool closed;  // `most` itself is allowed
+  double least = 0;
 };
 constexpr HyperParameter kHyperParameters[] = {
     {"momentum", &Optimizer::momentum, 0.9, 1, true},
     {"beta_1", &Optimizer::beta_1, 0.9, 1, false},
     {"beta_2", &Optimizer::beta_2, 0.999, 1, false},
     {"rho", &Optimizer::rho, 0.9, 1, false},
-    {"epsilon", &Optimizer::epsilon, 1e-7, std::numeric_limits<double>::infinity(), false},
+    {"epsilon", &Optimizer::epsilon, 1e-7, kInfinity, false},
+    {"weight_decay", &Optimizer::weight_decay, 0, kInfinity, false},
+    {"initial_accumulator_value", &Optimizer::initial_accumulator_value, 0.1, kInfinity, false},
+    {"learning_rate_power", &Optimizer::learning_rate_power, -0.5, 0, true, -kInfinity},
+    {"l1", &Optimizer::l1, 0, kInfinity, false},
+    {"l2", &Optimizer::l2, 0, kInfinity, false},
+    {"l2_shrinkage", &Optimizer::l2_shrinkage, 0, kInfinity, false},
+    {"beta", &Optimizer::beta, 0, kInfinity, false},
 };
 
 struct Known {
@@ -50,9 +60,10 @@ const Known& find(const std::string& name) {
 
 double value_of(const HyperParameter& p, const Attrs& spec) {
   const double value = spec.number(p.name, p.fallback);
-  if (value >= 0 && (value < p.most || (p.closed && value == p.most))) return value;
+  if (value >= p.least && value > -kInfinity && (value < p.most || (p.closed && value == p.most))) return value;
   throw ValueError(std::string("[optimizer] expected ") + p.name + " to be " +
-                   (p.most > 1 ? "finite and at least 0"
+                   (p.most > 1   ? "finite and at least 0"
+                    : p.most < 1 ? "finite and at most 0"
                     : p.closed ? "in [0, 1]"
                                : "in [0, 1)") +
                    ", received " + std::to_string(value) + ".");
@@ -70,7 +81,8 @@ void forward(Build&) {}
 Optimizer optimizer_from(const Attrs& spec) {
   const Known& rule = find(spec.text("kind"));
   for (const auto& [name, value] : spec.all())
-    if (std::find(rule.attributes.begin(), rule.attributes.end(), name) == rule.attributes.end())
+    if (name != "weight_decay" &&
+        std::find(rule.attributes.begin(), rule.attributes.end(), name) == rule.attributes.end())
       throw ValueError(std::string("[optimizer] ") + rule.name + " received an unknown parameter '" + name + "'." +
                        suggestion(name, rule.attributes));
   Optimizer optimizer;
@@ -80,6 +92,11 @@ Optimizer optimizer_from(const Attrs& spec) {
 }
 
 int optimizer_slots(OptimizerKind kind) { return known_rules()[size_t(kind)].slots; }
+
+double optimizer_slot_start(const Optimizer& optimizer, int slot) {
+  const bool accumulates = optimizer.kind == OptimizerKind::adagrad || optimizer.kind == OptimizerKind::ftrl;
+  return accumulates && slot == 0 ? optimizer.initial_accumulator_value : 0;
+}
 
 std::vector<std::string> optimizer_names() {
   std::vector<std::string> names;

@@ -1,6 +1,6 @@
 #include "train/slab.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "core/error.h"
 
@@ -38,8 +38,21 @@ void Slab::set_slots(int count) {
   }
 }
 
-void Slab::clear_slots() {
-  for (Buffer& slot : slots_) std::memset(slot.data(), 0, size_t(slot.bytes()));
+void Slab::fill_slot(int slot, double value) {
+  Buffer& buffer = slots_[size_t(slot)];
+  const auto fill = [&](auto number) {
+    using T = decltype(number);
+    std::fill_n(reinterpret_cast<T*>(buffer.data()), buffer.bytes() / int64_t(sizeof(T)), number);
+  };
+  kernels_.dtype == DType::f32 ? fill(float(value)) : fill(value);
+}
+
+void Slab::set_undecayed(const std::vector<int>& variables) {
+  for (Variable& v : variables_) v.decays = true;
+  for (int i : variables) {
+    spec(i);
+    variables_[size_t(i)].decays = false;
+  }
 }
 
 void* Slab::range(Part part, int slot, int i) const {

@@ -24,7 +24,9 @@ class Slab {
   int64_t bytes() const { return bytes_; }  // of the weights; of the gradients and of each slot too
   // Allocates zeroed slots; those there already are kept, and stay where they are.
   void set_slots(int count);
-  void clear_slots();
+  void fill_slot(int slot, double value);
+  // Weight decay leaves these alone, and no others.
+  void set_undecayed(const std::vector<int>& variables);
 
   // Canonical row-major copies, element_count(shape) elements of the slab's dtype.
   enum class Part { weight, gradient, slot };

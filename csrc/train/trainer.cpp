@@ -71,10 +71,12 @@ Trainer::Trainer(DType dtype, std::vector<VariableSpec> variables, int max_worke
     throw ValueError("[trainer] expected n_threads of at least 1, received " + std::to_string(max_workers) + ".");
 }
 
-void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots) {
+void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed) {
   std::unique_lock<Gate> lock(state_);
+  slab_.set_undecayed(undecayed);
   slab_.set_slots(optimizer_slots(optimizer.kind));
-  if (!keep_slots) slab_.clear_slots();
+  for (int slot = 0; !keep_slots && slot < slab_.n_slots(); ++slot)
+    slab_.fill_slot(slot, optimizer_slot_start(optimizer, slot));
   optimizer_ = optimizer;
 }
 

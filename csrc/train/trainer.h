@@ -33,8 +33,8 @@ class Trainer {
   const Kernels& kernels() const { return kernels_; }
   const Slab& slab() const { return slab_; }
 
-  // Slots start at zero, or go on with what they hold.
-  void set_optimizer(const Optimizer& optimizer, bool keep_slots);
+  // Slots start as the rule wants them, or go on with what they hold. Weight decay leaves the `undecayed` variables alone.
+  void set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed);
   std::unique_ptr<Plan> plan(const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients,
                              bool samples = false);
 

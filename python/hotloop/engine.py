@@ -41,7 +41,7 @@ class Engine:
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
         add_locks(self, "_lock")
         self.optimizer: Any = None
-        self._spec: dict[str, Any] = {}
+        self._spec: tuple[dict[str, Any], list[int]] = ({}, [])  # and what weight decay leaves alone
         if previous is not None and previous.optimizer is not None:
             self._take_slots(previous)
 
@@ -49,13 +49,13 @@ class Engine:
 
     def use_optimizer(self, optimizer: Any) -> None:
         """Update with this optimizer from now on; one that was in use already keeps its slots."""
-        spec = optimizer.spec()
-        if optimizer is self.optimizer and spec == self._spec:
+        spec, undecayed = optimizer.full_spec(), optimizer.undecayed(self.slab.variables)
+        if optimizer is self.optimizer and (spec, undecayed) == self._spec:
             return
-        keep = optimizer is self.optimizer and spec["kind"] == self._spec["kind"]
+        keep = optimizer is self.optimizer and spec["kind"] == self._spec[0]["kind"]
         with self.slab.busy:
-            self.trainer.set_optimizer(spec, keep_slots=keep)
-            self.optimizer, self._spec = optimizer, dict(spec)
+            self.trainer.set_optimizer(spec, keep_slots=keep, undecayed=undecayed)
+            self.optimizer, self._spec = optimizer, (dict(spec), undecayed)
         for program in list(self._programs.values()):
             if program.update:
                 program.drop_plans()

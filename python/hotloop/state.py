@@ -171,4 +171,5 @@ def _set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
         for variable, array in zip(weights, arrays, strict=True):
             place = engine.slab.place_of(variable)
             if place is not None:
-                engine.set_slot(s, place, np.zeros(variable.shape, variable.dtype) if array is None else array)
+                start = np.full(variable.shape, optimizer.slot_start(name), variable.dtype)
+                engine.set_slot(s, place, start if array is None else array)

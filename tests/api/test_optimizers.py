@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
+import hotloop as keras
 from hotloop import config, optimizers
 from hotloop.optimizers import SGD, Adam, RMSprop
 from hotloop.optimizers.schedules import ExponentialDecay
@@ -74,7 +75,10 @@ def test_a_learning_rate_may_be_any_number(rate):
         (lambda: SGD(momentum=-0.1), ValueError), (lambda: Adam(beta_1=1.0), ValueError),
         (lambda: Adam(beta_2=-0.1), ValueError), (lambda: Adam(epsilon=-1e-7), ValueError),
         (lambda: RMSprop(rho=1.0), ValueError), (lambda: RMSprop(momentum=-0.5), ValueError),
-        (lambda: Adam(amsgrad=True), ValueError), (lambda: SGD(clipnorm=1.0), ValueError),
+        (lambda: Adam(weight_decay=-0.1), ValueError), (lambda: optimizers.AdamW(weight_decay=None), ValueError),
+        (lambda: optimizers.Ftrl(learning_rate_power=0.5), ValueError),
+        (lambda: optimizers.Adagrad(initial_accumulator_value=-0.1), ValueError),
+        (lambda: SGD(clipnorm=1.0), ValueError),
         (lambda: SGD(name="a/b"), ValueError), (lambda: SGD(decay=-1.0), ValueError),
     ],
 )  # fmt: skip
@@ -179,3 +183,49 @@ def test_an_optimizer_survives_pickling_with_its_iterations():
     copy = pickle.loads(pickle.dumps(optimizer))
     assert copy.iterations == 42
     np.testing.assert_array_equal(copy.rates(42, 3), optimizer.rates(42, 3))
+
+
+def small(optimizer):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="body"), keras.layers.Dense(2)])
+    model.compile(optimizer, "mse")
+    return model
+
+
+def test_weight_decay_shrinks_all_weights_but_the_excluded_ones():
+    x, y = np.zeros((8, 4)), np.zeros((8, 2))  # no gradient reaches the first kernel
+    model = small(SGD(0.5, weight_decay=0.1))
+    before = model.get_weights()
+    model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], before[0] * 0.95**2, rtol=1e-6)
+
+    optimizer = SGD(0.5, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["ker.el"])
+    model = small(optimizer)
+    model.fit(x, y, batch_size=8, epochs=1, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    optimizer.exclude_from_weight_decay(var_list=[model.layers[1].kernel])  # holds from the next fit on
+    model.fit(x, y, batch_size=8, epochs=1, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], before[0] * 0.95, rtol=1e-6)
+    np.testing.assert_array_equal(model.get_weights()[2], before[2])
+    with pytest.raises(ValueError, match="regular expressions"):
+        optimizer.exclude_from_weight_decay(var_names=["("])
+
+
+@pytest.mark.parametrize("name", ["Adadelta", "Adagrad", "AdamW", "Adamax", "Ftrl", "Lion", "Nadam"])
+def test_an_optimizer_comes_back_from_its_configuration(name):
+    optimizer = optimizers.get(name)
+    again = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert type(again) is type(optimizer)
+    assert (again.get_config(), again.full_spec()) == (optimizer.get_config(), optimizer.full_spec())
+
+
+def test_a_rate_of_zero_leaves_weights_where_they_are():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((8, 4)), rng.random((8, 2))
+    for name in ("Adadelta", "Adagrad", "Adam", "Adamax", "Ftrl", "Lion", "Nadam", "RMSprop", "SGD"):
+        model = small(getattr(optimizers, name)(0.0))
+        before = model.get_weights()
+        model.fit(x, y, batch_size=4, epochs=1, verbose=0)
+        for a, b in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b, name)

@@ -23,10 +23,23 @@ RULES = [
     {"kind": "rmsprop_momentum", "momentum": 0.5},
     {"kind": "rmsprop_centered"},
     {"kind": "rmsprop_centered_momentum", "momentum": 0.9, "rho": 0.8, "epsilon": 1e-3},
+    {"kind": "adam", "weight_decay": 0.5},
+    {"kind": "amsgrad", "beta_2": 0.6},
+    {"kind": "adamax", "beta_1": 0.8, "beta_2": 0.7},
+    {"kind": "nadam"},
+    {"kind": "nadam", "beta_1": 0.5, "beta_2": 0.7, "epsilon": 1e-3},
+    {"kind": "adagrad"},
+    {"kind": "adagrad", "initial_accumulator_value": 0.0, "epsilon": 1e-3},
+    {"kind": "adadelta", "rho": 0.95, "epsilon": 1e-3},
+    {"kind": "lion", "beta_2": 0.99},
+    {"kind": "ftrl"},
+    {"kind": "ftrl", "l1": 0.3, "l2": 0.2, "l2_shrinkage": 0.1, "beta": 0.4, "weight_decay": 0.1},
+    {"kind": "ftrl", "learning_rate_power": -0.7, "initial_accumulator_value": 0.5},
 ]
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: "-".join(map(str, r.values())))
 SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "rmsprop": 1, "rmsprop_momentum": 2}
-SLOTS |= {"rmsprop_centered": 2, "rmsprop_centered_momentum": 3}
+SLOTS |= {"rmsprop_centered": 2, "rmsprop_centered_momentum": 3, "amsgrad": 3, "adamax": 2, "nadam": 2}
+SLOTS |= {"adagrad": 1, "adadelta": 2, "lion": 1, "ftrl": 2}
 
 
 class Net:

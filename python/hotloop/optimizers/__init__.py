@@ -8,14 +8,24 @@ from typing import Any
 from ..identifiers import Table
 from ..identifiers import serialize as serialize
 from . import schedules
-from .adam import Adam
+from .adadelta import Adadelta
+from .adagrad import Adagrad
+from .adam import Adam, AdamW
+from .adamax import Adamax
+from .ftrl import Ftrl
+from .lion import Lion
+from .nadam import Nadam
 from .optimizer import Optimizer
 from .rmsprop import RMSprop
 from .sgd import SGD
 
-__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "find", "get", "schedules", "serialize"]
+__all__ = [
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lion", "Nadam", "Optimizer", "RMSprop",
+    "deserialize", "find", "get", "schedules", "serialize",
+]  # fmt: skip
 
-_TABLE: Table[Optimizer] = Table("optimizer", Optimizer, {"sgd": SGD, "adam": Adam, "rmsprop": RMSprop}, fold_case=True)
+_CLASSES = (SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lion, Nadam, RMSprop)
+_TABLE: Table[Optimizer] = Table("optimizer", Optimizer, {c.__name__.lower(): c for c in _CLASSES}, fold_case=True)
 find = _TABLE.find
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,9 +20,12 @@ from ..naming import check_name
 from . import schedules
 from .schedules import LearningRateSchedule
 
+if TYPE_CHECKING:
+    from ..variable import Variable
+
 # Arguments of Keras that no kernel serves yet, with its defaults.
 _NOT_YET = {
-    "weight_decay": None, "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
+    "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
     "ema_momentum": 0.99, "ema_overwrite_frequency": None, "loss_scale_factor": None,
     "gradient_accumulation_steps": None,
 }  # fmt: skip
@@ -36,7 +40,9 @@ class Optimizer(Initialised):
         A callable takes no argument and is asked before every step.
     name : str
     **kwargs
-        The Keras 2 spellings `lr` and `decay`; with `decay` the rate of step k is divided by 1 + decay k.
+        `weight_decay`: before each update every weight loses learning_rate * weight_decay of itself (None: nothing),
+        but for those of `exclude_from_weight_decay`; Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
+        ICLR 2019. The Keras 2 spellings `lr` and `decay`; with `decay` the rate of step k is divided by 1 + decay k.
 
     Attributes
     ----------
@@ -63,6 +69,9 @@ class Optimizer(Initialised):
         self.decay = self._number("decay", kwargs.pop("decay", 0.0), 0, math.inf)
         if self.decay:
             _deprecated(f"{self._where}(decay=...) is now a schedule of optimizers.schedules as learning_rate")
+        decay = kwargs.pop("weight_decay", None)
+        self.weight_decay = None if decay is None else self._number("weight_decay", decay, 0, math.inf)
+        self._excluded: tuple[list[Any], list[str]] = ([], [])
         self._refuse(kwargs, arguments)
         self._learning_rate = self._checked_rate(learning_rate)
         self._iterations = 0
@@ -88,6 +97,8 @@ class Optimizer(Initialised):
             )
         described = schedules.serialize(rate) if isinstance(rate, LearningRateSchedule) else rate
         config = {"name": self.name, "learning_rate": described}
+        if self.weight_decay is not None:
+            config["weight_decay"] = self.weight_decay
         return {**config, "decay": self.decay} if self.decay else config
 
     @classmethod
@@ -96,6 +107,50 @@ class Optimizer(Initialised):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the spelling was warned of when it was written
             return cls(**config)
+
+    # Weight decay.
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """Leave weights out of weight decay.
+
+        Parameters
+        ----------
+        var_list : sequence of Variable, optional
+        var_names : sequence of str, optional
+            Regular expressions, searched for in the weights' names, such as "bias".
+
+        Raises
+        ------
+        ValueError
+            For what is no regular expression.
+        """
+        names = [var_names] if isinstance(var_names, str) else list(var_names or ())
+        for name in names:
+            try:
+                re.compile(name)
+            except (re.error, TypeError) as error:
+                raise ValueError(
+                    f"[{self._where}] expected var_names to be regular expressions, received {name!r}."
+                ) from error
+        self._excluded = (list(var_list or ()), names)
+
+    def undecayed(self, variables: Sequence[Variable]) -> list[int]:
+        """Which of the variables weight decay leaves alone, by number."""
+        if not self.weight_decay:
+            return []
+        these, names = self._excluded
+        return [
+            i for i, v in enumerate(variables)
+            if any(v is one for one in these) or any(re.search(name, v.name) for name in names)
+        ]  # fmt: skip
+
+    def full_spec(self) -> dict[str, Any]:
+        """`spec`, and what every rule may have."""
+        return {**self.spec(), "weight_decay": self.weight_decay} if self.weight_decay else self.spec()
+
+    def slot_start(self, slot: str) -> float:
+        """What a slot holds before the first update."""
+        return 0.0
 
     # The learning rate.
 
@@ -207,6 +262,7 @@ class Optimizer(Initialised):
             raise TypeError(f"[{self._where}] expected {name} to be a number, received {value!r}.")
         if not least <= number <= most or math.isinf(number) or (below and number == most):
             limit = f"at least {least}" if math.isinf(most) else f"from {least} to {most}"
+            limit = f"at most {most}" if math.isinf(least) else limit
             raise ValueError(
                 f"[{self._where}] expected {name} to be a finite number {limit}{' (exclusive)' if below else ''}, "
                 f"received {value!r}."
@@ -216,7 +272,7 @@ class Optimizer(Initialised):
     def _refuse(self, kwargs: dict[str, Any], arguments: tuple[str, ...]) -> None:
         take_not_yet(self._where, kwargs, _NOT_YET)
         for name in kwargs:
-            raise ValueError(unknown_argument(self._where, name, ["learning_rate", *arguments, "name"]))
+            raise ValueError(unknown_argument(self._where, name, ["learning_rate", *arguments, "weight_decay", "name"]))
 
     def __repr__(self) -> str:
         return f"<{self._where} learning_rate={self._learning_rate!r}, iterations={self.iterations}>"

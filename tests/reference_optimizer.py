@@ -1,0 +1,102 @@
+"""The oracle of the update rules, in plain NumPy (`reference.py` says how)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+EPSILON = 1e-7
+
+
+class Optimizer:
+    """`spec` is what Trainer.set_optimizer takes; slots appear at the first step."""
+
+    def __init__(
+        self, kind, momentum=0.9, beta_1=0.9, beta_2=0.999, rho=0.9, epsilon=EPSILON, weight_decay=0.0,
+        initial_accumulator_value=0.1, **ftrl,
+    ):  # fmt: skip
+        self.kind, self.momentum, self.rho = kind, momentum, rho
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.weight_decay, self.ftrl = weight_decay, ftrl
+        self.m = self.v = self.a = self.most = 0.0
+        self.sum = initial_accumulator_value
+        self.product = 1.0
+        self.iterations = 0
+
+    def step(self, w, g, rate):
+        self.iterations += 1
+        w = w - rate * self.weight_decay * w
+        if rule := getattr(self, f"_{self.kind}", None):
+            return rule(w, g, rate)
+        if self.kind == "sgd":
+            return w - rate * g
+        if self.kind.startswith("rmsprop"):
+            return self._rmsprop(w, g, rate)
+        self.m = self.momentum * self.m - rate * g
+        return w + (self.m if self.kind == "momentum" else self.momentum * self.m - rate * g)
+
+    def _adam(self, w, g, rate):
+        self.m = self.m + (1 - self.beta_1) * (g - self.m)
+        self.v = self.v + (1 - self.beta_2) * (g * g - self.v)
+        t = self.iterations
+        alpha = rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        return w - alpha * self.m / (np.sqrt(self.v) + self.epsilon)
+
+    def _moments(self, g):
+        self.m = self.beta_1 * self.m + (1 - self.beta_1) * g
+        self.v = self.beta_2 * self.v + (1 - self.beta_2) * g * g
+
+    def _amsgrad(self, w, g, rate):
+        self._moments(g)
+        self.most = np.maximum(self.most, self.v)
+        t = self.iterations
+        alpha = rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        return w - alpha * self.m / (np.sqrt(self.most) + self.epsilon)
+
+    def _adamax(self, w, g, rate):
+        self.m = self.beta_1 * self.m + (1 - self.beta_1) * g
+        self.most = np.maximum(self.beta_2 * self.most, np.abs(g))
+        return w - rate / (1 - self.beta_1**self.iterations) * self.m / (self.most + self.epsilon)
+
+    def _nadam(self, w, g, rate):
+        self._moments(g)
+        t = self.iterations
+        now, coming = (self.beta_1 * (1 - 0.5 * 0.96**k) for k in (t, t + 1))
+        self.product *= now
+        m = coming * self.m / (1 - self.product * coming) + (1 - now) * g / (1 - self.product)
+        return w - rate * m / (np.sqrt(self.v / (1 - self.beta_2**t)) + self.epsilon)
+
+    def _adagrad(self, w, g, rate):
+        self.sum = self.sum + g * g
+        return w - rate * g / np.sqrt(self.sum + self.epsilon)
+
+    def _adadelta(self, w, g, rate):
+        self.v = self.rho * self.v + (1 - self.rho) * g * g
+        step = np.sqrt(self.a + self.epsilon) / np.sqrt(self.v + self.epsilon) * g
+        self.a = self.rho * self.a + (1 - self.rho) * step**2
+        return w - rate * step
+
+    def _lion(self, w, g, rate):
+        step = np.sign(self.beta_1 * self.m + (1 - self.beta_1) * g)
+        self.m = self.beta_2 * self.m + (1 - self.beta_2) * g
+        return w - rate * step
+
+    def _ftrl(self, w, g, rate):
+        power, l1, l2, shrinkage, beta = (
+            self.ftrl.get(name, default)
+            for name, default in (("learning_rate_power", -0.5), ("l1", 0), ("l2", 0), ("l2_shrinkage", 0), ("beta", 0))
+        )
+        before = self.sum**-power
+        self.sum = self.sum + g * g
+        now = self.sum**-power
+        self.m = self.m + g + 2 * shrinkage * w - (now - before) / rate * w
+        return (np.clip(self.m, -l1, l1) - self.m) / (now / rate + 2 * (l2 + beta / (2 * rate)))
+
+    def _rmsprop(self, w, g, rate):
+        self.v = self.rho * self.v + (1 - self.rho) * g * g
+        self.a = self.rho * self.a + (1 - self.rho) * g
+        variance = self.v - self.a**2 if "centered" in self.kind else self.v
+        update = rate * g / np.sqrt(variance + self.epsilon)
+        self.m = self.momentum * self.m + update
+        return w - (self.m if "momentum" in self.kind else update)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 
 import numpy as np
@@ -310,3 +311,29 @@ def test_random_arrays_follow_their_seed():
     assert set(drawn.tolist()) == {2, 3, 4}
     with pytest.raises(ValueError, match="begins with None"):
         keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x + keras.random.normal((3, 2)))])
+
+
+def gelu(x):
+    return 3 * x * ops.sigmoid(1.702 * x)
+
+
+@pytest.mark.parametrize(
+    ("activation", "words"),
+    [(gelu, "one named 'gelu'"), (functools.partial(gated), "with a name"), (lambda x: x, "lambda")],
+)
+def test_a_file_takes_no_function_whose_name_stands_for_another(activation, words, tmp_path):
+    m = model(activation=activation)
+    with pytest.raises(ValueError, match=words):
+        m.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_takes_no_two_functions_of_one_name(tmp_path):
+    def other(x):
+        return -x
+
+    other.__name__ = "gated"
+    m = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, gated), keras.layers.Dense(2, other)])
+    m.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="rename it"):
+        m.save(tmp_path / "m.safetensors")

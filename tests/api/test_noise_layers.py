@@ -212,3 +212,9 @@ def test_every_output_is_sampled():
 def test_a_number_of_samples_that_is_none_is_refused(samples):
     with pytest.raises((ValueError, TypeError), match="samples"):
         net(L.Dropout(0.5)).predict_mc(X, samples=samples)
+
+
+def test_random_slopes_are_sampled_too():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5), keras.layers.RReLU(), keras.layers.Dense(2)])
+    _, deviations = model.predict_mc(np.random.default_rng(0).standard_normal((8, 4)), samples=20)
+    assert (deviations > 0).all()

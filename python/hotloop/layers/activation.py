@@ -210,6 +210,8 @@ class RReLU(Layer):
     array([[-1.,  3.]], dtype=float32)
     """
 
+    stochastic = True
+
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.lower = _at_least_0(self, "lower", lower)

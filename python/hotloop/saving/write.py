@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import activations
 from .format import write_file
 from .resuming import state_of_fit
 from .schema import FORMAT_VERSION
@@ -64,20 +65,31 @@ def _head(kind: str, names: list[str]) -> dict[str, Any]:
     return {"format_version": FORMAT_VERSION, "hotloop_version": __version__, "kind": kind, "weights": names}
 
 
-def _plain(value: Any) -> Any:
-    """The value with NumPy's numbers as Python's; JSON knows no others."""
+def _plain(value: Any, functions: dict[str, Any] | None = None) -> Any:
+    """The value with NumPy's numbers as Python's, and functions as their names; JSON knows no others."""
+    functions = {} if functions is None else functions  # those met so far
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, functions) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if inspect.isfunction(value):
-        if value.__name__ == "<lambda>":
-            raise ValueError(
-                "[save] expected functions with a name, received a lambda, which a file cannot hold. Write it with "
-                "`def`, and give it to load_model by that name in custom_objects."
-            )
-        return value.__name__
+        return [_plain(item, functions) for item in value]
+    if callable(value):
+        return _name_of(value, functions)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _name_of(function: Any, functions: dict[str, Any]) -> str:
+    if not inspect.isfunction(function) or function.__name__ == "<lambda>":
+        raise ValueError(
+            f"[save] expected functions with a name, received {function!r}, which a file cannot hold. Write it with "
+            "`def`, and give it to load_model by that name in custom_objects."
+        )
+    name = function.__name__
+    if name in activations.names() or functions.setdefault(name, function) is not function:
+        raise ValueError(
+            f"[save] expected a function with a name of its own, received one named '{name}', which another has too. "
+            "A file holds names: rename it."
+        )
+    return name
 
 
 def save_model(

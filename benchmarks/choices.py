@@ -44,7 +44,7 @@ def main() -> None:
         for trainer in trainers:
             trainer.close()
         own, *forced = (statistics.median(times) for times in zip(*rounds, strict=True))
-        ratio = statistics.median(times[0] / min(times[1:]) for times in rounds)
+        ratio = max(statistics.median(times[0] / times[i] for times in rounds) for i in range(1, len(settings)))
         good += ratio <= GOOD
         tried = ", ".join(f"{n}: {us:.1f}" for n, us in zip(settings[1:], forced, strict=True))
         print(

@@ -70,7 +70,8 @@ class ArraySource:
         self.n = rows_in(columns)
         self.batch_size = min(batch_size, self.n)
         self.steps: int | None = -(-self.n // batch_size)
-        self._next = self.begun = 0  # batch of the present pass; the same when the epoch began
+        self._next = 0  # batch of the present pass
+        self.mark()
         self._order: np.ndarray | None = None  # of the rows in the present pass
         self._index: Any = None  # the same, checked
         self._bound: tuple[Program, Any] | None = None
@@ -86,16 +87,18 @@ class ArraySource:
 
     def mark(self) -> None:
         """An epoch begins."""
-        self.begun = self._next
+        self.begun = self._next  # batch of the pass, and the passes whose last batch was run before
+        self._ended = self.passes - (self.begun > 0)
 
     def position(self, done: int) -> tuple[int, int]:
         """Passes begun, and batches of the last one, after `done` batches of the epoch."""
-        batch = (self.begun + done) % self.steps if done else self._next  # type: ignore[operator]
-        return self.passes, batch
+        ended, batch = divmod(self.begun + done, self.steps or 1)
+        return self._ended + ended + (batch > 0), batch
 
-    def seek(self, seed: int, passes: int, batch: int) -> None:
-        """Go on at this batch of the last of these passes."""
-        self.seed, self.passes, self.begun = seed, passes, batch
+    def seek(self, seed: int, passes: int, batch: int, begun: int, done: int) -> None:
+        """Go on at this batch of the last of these passes, `done` after batch `begun` of another one."""
+        self.seed, self.passes, self.begun = seed, passes, begun
+        self._ended = passes - (batch > 0) - (begun + done) // (self.steps or 1)
         if batch:
             self.passes -= 1
             self._begin_pass()
@@ -174,7 +177,8 @@ class StreamSource:
         self.restarts = not hasattr(source, "__next__")
         self._items: Iterator[Any] | None = None
         self._looked_at: list[Any] = []
-        self._taken = self.begun = 0  # batches of the present pass; the same when the epoch began
+        self._taken = self._given = 0  # batches of the present pass; of the present epoch
+        self.begun = 0  # batches of the pass when the epoch began
         if self.steps == 0:
             raise ValueError("[data] expected a data set with at least one batch, received one of length 0.")
 
@@ -201,16 +205,17 @@ class StreamSource:
 
     def mark(self) -> None:
         """An epoch begins."""
-        self.begun = self._taken
+        self.begun, self._given = self._taken, 0
 
     def position(self, done: int) -> tuple[int, int]:
-        """Passes begun, and batches of the last one that were taken."""
-        return self.passes, self._taken
+        """Passes of which batches were run, and batches of the last one, after `done` batches of the epoch."""
+        batch = self._taken - (self._given - done)
+        return self.passes - (batch == 0 and self._items is not None), batch
 
-    def seek(self, seed: int, passes: int, batch: int) -> None:
+    def seek(self, seed: int, passes: int, batch: int, begun: int, done: int) -> None:
         """Go on at this batch of the last of these passes; the ones before it are read again."""
         self.seed, self.passes, self._items, self._looked_at = seed, passes, None, []
-        self._taken = self.begun = batch
+        self._taken, self._given, self.begun = batch, done, begun
         if batch:
             self.passes -= 1
             for _ in range(batch):
@@ -232,7 +237,7 @@ class StreamSource:
             item = self._looked_at.pop() if self._looked_at else next(self._stream(), None)
             if item is not None:
                 done += 1
-                self._taken += 1
+                self._taken, self._given = self._taken + 1, done
                 yield self.to_columns(item)
                 continue
             self._items, self._taken = None, 0

@@ -155,6 +155,7 @@ class _Training:
                 logs.update({f"val_{name}": value for name, value in val_logs.items()})
             logs = dict(sorted(logs.items()))
             self.epoch, self.batch, self._pass = epoch + 1, 0, None
+            self.source.mark()
             self.callbacks.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
@@ -170,8 +171,6 @@ class _Training:
         passing = Pass(engine, program, resolved, model._seed_now(), optimizer)
         if totals is not None:
             passing.go_on_from(totals)
-        else:
-            self.source.mark()
         self._pass = passing
         loop = _Batches(self.callbacks, passing, "train", model._steps_per_execution, self.verbose, self._note)
         try:
@@ -187,6 +186,16 @@ class _Training:
 
     def _note(self, batch: int) -> None:
         self.batch = batch
+
+    def check_totals(self, totals: np.ndarray) -> None:
+        """Sums that a file holds must be those of this model's losses, metrics and penalties."""
+        resolved, program = _prepare(self.model, self.source, "train", "fit")
+        expected = len(resolved.losses) + len(resolved.metrics) + program.penalties
+        if totals.shape != (expected, 2):
+            raise ValueError(
+                f"[fit] expected sums of {expected} losses, metrics and penalties, received {len(totals)}. Compile the "
+                "model as it was."
+            )
 
     def position(self) -> dict[str, Any]:
         """Where training is, for files: `saving.resuming` reads it back."""

@@ -105,11 +105,6 @@ class Pass:
 
     def go_on_from(self, totals: np.ndarray) -> None:
         """Take up the sums of an interrupted pass, before the first batch."""
-        expected = len(self._totals()) + self.program.penalties
-        if totals.shape != (expected, 2):
-            raise ValueError(
-                f"[fit] expected sums of {expected} losses, metrics and penalties, received {len(totals)}."
-            )
         self._retired = totals
 
     def _take_plan(self, rows: int) -> None:

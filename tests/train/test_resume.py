@@ -97,6 +97,58 @@ def test_data_that_makes_its_own_batches_goes_on_at_the_right_one(tmp_path, make
         same(train(tmp_path / "again", resume=file), whole)
 
 
+class SaveBefore(keras.callbacks.Callback):
+    """Saves before every batch and every epoch."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder, self.saved = folder, 0
+
+    def save(self):
+        self.saved += 1
+        self.model.save(self.folder / f"{self.saved:03}.safetensors")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.save()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.save()
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [(lambda: (X, Y), {}), (lambda: (X, Y), {"steps_per_epoch": 4}), (lambda: (Batches(),), {"steps_per_epoch": 4}),
+     (lambda: (Stream(),), {}), (lambda: (Batches(),), {"shuffle": True})],
+    ids=["arrays", "short epochs", "short epochs of a data set", "stream", "data set"],
+)  # fmt: skip
+def test_a_file_written_before_a_batch_goes_on_with_that_batch(tmp_path, make, options):
+    def train(callbacks, **more):
+        model = net()
+        size = {} if len(make()) == 1 else {"batch_size": 16}
+        model.fit(*make(), epochs=3, callbacks=callbacks, verbose=0, **size, **options, **more)
+        return model
+
+    whole = train([SaveBefore(tmp_path)])
+    files = sorted(tmp_path.iterdir())
+    assert len(files) >= 15
+    for file in files[::3] + files[1::3]:
+        same(train([], resume=file), whole)
+
+
+def test_a_run_with_other_penalties_is_refused_and_changes_nothing(tmp_path):
+    saver = SaveBefore(tmp_path)
+    net().fit(X, Y, epochs=1, callbacks=[saver], verbose=0)
+    other = net()
+    other.layers[0].kernel_regularizer = keras.regularizers.L2(0.1)
+    other = keras.models.clone_model(other)
+    other.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="sums of 3 losses, metrics and penalties, received 2"):
+        other.fit(X, Y, resume=tmp_path / "003.safetensors", verbose=0)
+    for got, want in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_a_generator_that_cannot_start_again_is_resumed(tmp_path):
     model = net()
     model.fit(X, Y, epochs=1, callbacks=[ModelCheckpoint(tmp_path / "m.safetensors")], verbose=0)

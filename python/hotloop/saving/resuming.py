@@ -59,6 +59,7 @@ def resume(running: Any, path: str | os.PathLike[str]) -> np.ndarray | None:
             fit = _unpacked(checked_fit(description["fit"], path), lambda name: read_tensor(stream, path, header, name))
             if fit["totals"] is not None:
                 fit["totals"] = np.array(fit["totals"], np.float64)
+                running.check_totals(fit["totals"])
             rate = description["compile"]["optimizer"]["config"]["learning_rate"]
             model._set_state({**state, "compile": None})
             if not isinstance(rate, Mapping):
@@ -71,8 +72,7 @@ def _go_on(running: Any, fit: Mapping[str, Any]) -> np.ndarray | None:
     for key, callback in _numbered(running):
         if fit["callbacks"].get(key):
             callback.set_state(fit["callbacks"][key])
-    source.seek(model._seed, fit["passes"], fit["pass_batch"])
-    source.begun = fit["begun"]
+    source.seek(model._seed, fit["passes"], fit["pass_batch"], fit["begun"], fit["batch"])
     running.epoch, running.batch = fit["epoch"], fit["batch"]
     model._passes, model.stop_training = source.passes, fit["stopped"]
     return fit["totals"]

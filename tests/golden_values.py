@@ -149,7 +149,35 @@ _LOSSES: dict[str, Value] = {
     "mse_weighted_column": _loss("MeanSquaredError", A, B, W[:, None]),
     "mse_sum_weighted": _loss("MeanSquaredError", A, B, W, reduction="sum"),
     "mse_rank": _loss("MeanSquaredError", A[:, 0], B[:, :1]),
-}
+    "mape": _loss("MeanAbsolutePercentageError", A, B, reduction="none"),
+    "msle": _loss("MeanSquaredLogarithmicError", A, B, reduction="none"),
+    "huber": _loss("Huber", A, B, reduction="none"),
+    "huber_delta": _loss("Huber", A, B, reduction="none", delta=0.4),
+    "huber_weighted": _loss("Huber", A, B, W),
+    "log_cosh": _loss("LogCosh", A, B, reduction="none"),
+    "poisson": _loss("Poisson", abs(A), abs(B), reduction="none"),
+    "kl_divergence": _loss("KLDivergence", ONE_HOT, P, reduction="none"),
+    "cosine": _loss("CosineSimilarity", A, B, reduction="none"),
+    "cosine_axis": _loss("CosineSimilarity", A, B, reduction="none", axis=0),
+    "cosine_zero": _loss("CosineSimilarity", A, 0 * B, reduction="none"),
+    "hinge": _loss("Hinge", YB, ZB, reduction="none"),
+    "hinge_signs": _loss("Hinge", 2 * YB - 1, ZB, reduction="none"),
+    "squared_hinge": _loss("SquaredHinge", YB, ZB, reduction="none"),
+    "categorical_hinge": _loss("CategoricalHinge", ONE_HOT, Z, reduction="none"),
+    "binary_focal": _loss("BinaryFocalCrossentropy", YB, PB, reduction="none"),
+    "binary_focal_balanced": _loss(
+        "BinaryFocalCrossentropy", YB, ZB, apply_class_balancing=True, reduction="none", alpha=0.3, gamma=1.5,
+        from_logits=True, label_smoothing=0.1,
+    ),
+    "categorical_focal": _loss("CategoricalFocalCrossentropy", ONE_HOT, P, reduction="none"),
+    "categorical_focal_logits": _loss(
+        "CategoricalFocalCrossentropy", ONE_HOT, Z, reduction="none", from_logits=True, label_smoothing=0.1, gamma=3.0
+    ),
+    "generalized": _loss("CategoricalGeneralizedCrossEntropy", LABELS, P, reduction="none", q=0.7),
+    "dice": _loss("Dice", YB, PB),
+    "dice_rows": _loss("Dice", ONE_HOT, P, axis=-1, reduction="none"),
+    "tversky": _loss("Tversky", YB, PB, alpha=0.3, beta=0.6),
+}  # fmt: skip
 _POINTS = np.array([[1, 2], [3, 5], [5, 11]], np.float32)
 
 

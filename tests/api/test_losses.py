@@ -168,3 +168,114 @@ def test_a_model_refuses_a_reduction_that_leaves_no_single_number(reduction):
 def test_options_that_no_kernel_serves_are_refused_and_not_ignored(make):
     with pytest.raises(ValueError, match="expected"):
         make()
+
+
+RNG = np.random.default_rng(8)
+X = RNG.standard_normal((40, 5))
+NUMBERS, CLASSES = RNG.standard_normal((40, 3)), RNG.integers(0, 3, 40)
+SHARES, ANSWERS = np.eye(3)[CLASSES], (NUMBERS > 0) * 1.0
+EXPRESSED = {  # class: targets, activation of the predictions, options
+    "MeanAbsolutePercentageError": (NUMBERS + 4 * np.sign(NUMBERS), None, {}),
+    "MeanSquaredLogarithmicError": (abs(NUMBERS), "softplus", {}),
+    "Huber": (3 * NUMBERS, None, {"delta": 0.7}),
+    "LogCosh": (3 * NUMBERS, None, {}),
+    "Quantile": (NUMBERS, None, {"q": 0.8}),
+    "Poisson": (abs(NUMBERS), "softplus", {}),
+    "KLDivergence": (SHARES, "softmax", {}),
+    "CosineSimilarity": (NUMBERS, None, {}),
+    "Hinge": (ANSWERS, None, {}),
+    "SquaredHinge": (2 * ANSWERS - 1, None, {}),
+    "CategoricalHinge": (SHARES, None, {}),
+    "BinaryFocalCrossentropy": (ANSWERS, "sigmoid", {"gamma": 1.5, "apply_class_balancing": True}),
+    "CategoricalFocalCrossentropy": (SHARES, "softmax", {"alpha": 0.4, "label_smoothing": 0.1}),
+    "CategoricalGeneralizedCrossEntropy": (CLASSES, "softmax", {"q": 0.6}),
+    "Dice": (ANSWERS, "sigmoid", {}),
+    "Tversky": (ANSWERS, "sigmoid", {"alpha": 0.3, "beta": 0.8}),
+    "MarginRanking": (np.sign(NUMBERS[:, :1]), None, {"margin": 0.5}),
+    "Contrastive": (ANSWERS, "softplus", {"margin": 2.0}),
+    "Triplet": (NUMBERS[:, :1], "softplus", {"margin": 0.5}),
+}
+
+
+def layered(activation, loss, units=3):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(units, activation=activation, dtype="float64")])
+    model.compile(keras.optimizers.SGD(1.0), loss)
+    return model
+
+
+@pytest.fixture
+def double():
+    config.set_floatx("float64")
+    yield
+    config.set_floatx("float32")
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("name", EXPRESSED)
+def test_training_goes_down_the_slope_that_differences_show(name):
+    y, activation, options = EXPRESSED[name]
+    model = layered(activation, getattr(losses, name)(**options))
+    before = model.get_weights()
+    model.train_on_batch(X, y)
+    slopes = [b - a for a, b in zip(model.get_weights(), before, strict=True)]
+    compute = getattr(losses, name)(**options)
+    for which, slope in enumerate(slopes):
+        for at in [(0,) * slope.ndim, tuple(n - 1 for n in slope.shape)]:
+            values = []
+            for step in (1e-6, -1e-6):
+                moved = [w.copy() for w in before]
+                moved[which][at] += step
+                model.set_weights(moved)
+                values.append(float(compute(y, model.predict(X, verbose=0))))
+                assert model.evaluate(X, y, batch_size=40, verbose=0) == pytest.approx(values[-1], rel=1e-9)
+            assert slope[at] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", EXPRESSED)
+def test_a_loss_comes_back_from_its_config_and_its_name(name):
+    _, _, options = EXPRESSED[name]
+    loss = getattr(losses, name)(**options)
+    again = losses.get(losses.serialize(loss))
+    assert type(again) is type(loss)
+    assert again.get_config() == loss.get_config()
+    assert all(again.get_config()[key] == value for key, value in options.items())
+    assert type(losses.get(loss.kind)) is type(losses.get(name)) is type(loss)
+    assert type(losses.get(getattr(losses, loss.kind))) is type(loss)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "binary_crossentropy",
+                                  "categorical_crossentropy", "sparse_categorical_crossentropy", "huber"])  # fmt: skip
+@pytest.mark.parametrize("form", ["function", "object"])
+def test_a_loss_inside_a_loss_of_ones_own_is_the_loss(name, form):
+    y, activation = {
+        "binary_crossentropy": (ANSWERS, "sigmoid"), "categorical_crossentropy": (SHARES, "softmax"),
+        "sparse_categorical_crossentropy": (CLASSES, "softmax"),
+    }.get(name, (NUMBERS, None))  # fmt: skip
+    part = getattr(losses, name) if form == "function" else losses.get(name)
+    own = layered(activation, lambda y_true, y_pred: 0.25 * part(y_true, y_pred) + 0.75 * part(y_true, y_pred))
+    built_in = layered(activation, name)
+    for model in (own, built_in):
+        model.fit(X, y, epochs=2, batch_size=16, verbose=0, shuffle=False)
+    for a, b in zip(own.get_weights(), built_in.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    assert own.history.history["loss"] == pytest.approx(built_in.history.history["loss"], rel=1e-9)
+
+
+def test_ranking_losses_by_hand():
+    scores = np.array([[2.0, 0.5], [1.0, 1.5], [0.0, 3.0]])
+    np.testing.assert_allclose(losses.margin_ranking([1, 1, -1], scores), [0, 1.5, 0])
+    np.testing.assert_allclose(losses.triplet(np.zeros(3), scores, margin=0.25), [1.75, 0, 0])
+    np.testing.assert_allclose(losses.contrastive([[1], [0], [0]], [[2.0], [0.25], [3.0]]), [4, 0.5625, 0])
+    np.testing.assert_allclose(losses.quantile([[1.0], [1.0]], [[0.0], [3.0]], q=0.9), [0.9, 0.2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("Quantile", {"q": 1.0}), ("Huber", {"delta": 0.0}), ("CategoricalGeneralizedCrossEntropy", {"q": 0.0}),
+     ("BinaryFocalCrossentropy", {"axis": 0}), ("CategoricalFocalCrossentropy", {"label_smoothing": 2.0})],
+)  # fmt: skip
+def test_an_option_out_of_range_is_refused(name, options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}=.*out of range"):
+        getattr(losses, name)(**options)

@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 
@@ -37,7 +39,7 @@ std::vector<Sink> sinks_of(const Plan& plan, const std::vector<py::array>& array
 
 int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_batch, int64_t n_batches,
             int64_t batch_size, int64_t n_rows, const PyRowIndex* index, const std::optional<Rates>& rates,
-            int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds, bool again) {
+            int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds) {
   Job job;
   job.data = &data.data;
   job.first_batch = first_batch;
@@ -52,11 +54,50 @@ int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_b
   job.step = step;
   job.seed = seed;
   job.slice_seconds = slice_seconds;
-  job.again = again;
   job.outputs = sinks_of(plan, outputs, trainer.dtype(), n_rows);
   Unlocked unlocked;
   return trainer.run(plan, job);
 }
+
+// Outputs of all rows of a data set, by plans that each worker has for itself.
+class Prediction {
+ public:
+  using Arrays = std::vector<py::array>;
+
+  Prediction(Trainer& trainer, const std::vector<Plan*>& plans, const py::object& data, int64_t batch_size,
+             int64_t n_rows, int64_t step, uint64_t seed, Arrays outputs, int64_t samples, Arrays means, Arrays squares)
+      : trainer_(trainer), kept_{data}, arrays_{std::move(outputs), std::move(means), std::move(squares)} {
+    if (plans.empty() || batch_size < 1 || samples < 1)
+      throw ValueError("[prediction] expected a plan, a batch_size and samples of at least 1.");
+    for (Plan* plan : plans) lanes_.lanes.push_back({plan});
+    lanes_.samples = samples;
+    job_.data = &data.cast<const PyDataset&>().data;
+    job_.n_batches = (n_rows + batch_size - 1) / batch_size;
+    job_.batch_size = batch_size;
+    job_.n_rows = n_rows;
+    job_.step = step;
+    job_.seed = seed;
+    job_.outputs = sinks_of(*plans[0], arrays_[0], trainer.dtype(), n_rows);
+    if (arrays_[1].empty() && arrays_[2].empty()) return;
+    const std::vector<Sink> means_of = sinks_of(*plans[0], arrays_[1], trainer.dtype(), n_rows);
+    const std::vector<Sink> squares_of = sinks_of(*plans[0], arrays_[2], trainer.dtype(), n_rows);
+    for (size_t i = 0; i < means_of.size(); ++i)
+      lanes_.moments.push_back({means_of[i], squares_of[i], arrays_[1][i].size() / std::max<int64_t>(n_rows, 1)});
+  }
+
+  bool run(double slice_seconds) {
+    job_.slice_seconds = slice_seconds;
+    Unlocked unlocked;
+    return trainer_.run(lanes_, job_);
+  }
+
+ private:
+  Trainer& trainer_;
+  py::object kept_;
+  std::array<Arrays, 3> arrays_;
+  Lanes lanes_;
+  Job job_;
+};
 
 std::vector<double> time_steps(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t rows,
                                const std::vector<py::array>& outputs, int repeats) {
@@ -191,14 +232,24 @@ void bind_trainer(py::module_& m) {
       .def("run", &run, py::arg("plan"), py::arg("dataset"), py::arg("first_batch"), py::arg("n_batches"),
            py::arg("batch_size"), py::arg("n_rows"), py::arg("index") = py::none(), py::arg("rates") = py::none(),
            py::arg("step") = 0, py::arg("seed") = 0, py::arg("outputs") = py::list(), py::arg("slice_seconds") = 0.05,
-           py::arg("again") = false,
-           "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released. `again`: the "
-           "same batches as in the run before, with other random numbers; a plan that samples computes only what these "
-           "reach.")
+           "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released.")
       .def("time_steps", &time_steps, py::arg("plan"), py::arg("dataset"), py::arg("rows"),
            py::arg("outputs") = py::list(), py::arg("repeats") = 100,
            "Seconds of each step of a plan on one worker, the least of many batches of the first rows. An updating plan "
            "updates each time.");
+
+  py::class_<Prediction>(m, "Prediction",
+                         "Outputs of n_rows rows, batch by batch, each worker its own batches in its own plan. With more "
+                         "samples each batch runs so often, with the random numbers of the next steps, and the moments go "
+                         "to means and squares (of the deviations, summed), which start as zeros.")
+      .def(py::init<Trainer&, const std::vector<Plan*>&, const py::object&, int64_t, int64_t, int64_t, uint64_t,
+                    Prediction::Arrays, int64_t, Prediction::Arrays, Prediction::Arrays>(),
+           py::arg("trainer"), py::arg("plans"), py::arg("dataset"), py::arg("batch_size"), py::arg("n_rows"),
+           py::arg("step") = 0, py::arg("seed") = 0, py::arg("outputs") = py::list(), py::arg("samples") = 1,
+           py::arg("means") = py::list(), py::arg("squares") = py::list(), py::keep_alive<1, 2>(),
+           py::keep_alive<1, 3>())
+      .def("run", &Prediction::run, py::arg("slice_seconds") = 0.05,
+           "Goes on for at most about slice_seconds; true when all is done. The GIL is released.");
 }
 
 }  // namespace hl

@@ -38,7 +38,6 @@ RunState state_of(const Plan& plan, const Job& job, int64_t batch) {
   }
   state.step = job.step + (plan.has_optimizer() ? batch - job.first_batch : 0);
   state.seed = job.seed;
-  state.again = job.again;
   state.learning_rate = job.rates ? job.rates[batch - job.first_batch] : 0;
   return state;
 }
@@ -56,6 +55,62 @@ void run_slice(void* context, Worker worker) noexcept {
     slice.barrier->wait(worker);
     if (slice.stop_after.load(std::memory_order_relaxed) <= batch) return;
   }
+}
+
+// What the workers of one slice of lanes share.
+struct LanesSlice {
+  Lanes* lanes;
+  const Job* job;
+  double deadline;
+  std::atomic<int64_t> runs{0};
+};
+
+RunState state_of(const Lane& lane, const Job& job) {
+  RunState state = state_of(*lane.plan, job, lane.batch);
+  state.step = job.step + lane.sample;
+  state.again = lane.sample > 0;
+  return state;
+}
+
+// The next run of a lane: whether there is one.
+bool begin_run(Lanes& lanes, Lane& lane, const Job& job) {
+  if (lane.batch >= 0) return true;
+  const int64_t batch = lanes.next.fetch_add(1, std::memory_order_relaxed);
+  if (batch >= job.n_batches) return false;
+  lane.batch = batch;
+  lane.sample = 0;
+  return true;
+}
+
+void end_run(const Lanes& lanes, Lane& lane, const Job& job, const RunState& state) {
+  ++lane.sample;
+  for (size_t i = 0; i < lanes.moments.size(); ++i)
+    add_sample(lanes.moments[i], job.outputs[i], lane.plan->graph().dtype(), state.first_row,
+               state.first_row + state.rows, lane.sample);
+  if (lane.sample == lanes.samples) lane.batch = -1;
+}
+
+void run_lanes(void* context, Worker worker) noexcept {
+  LanesSlice& slice = *static_cast<LanesSlice*>(context);
+  const Job& job = *slice.job;
+  Barrier alone(1);
+  for (size_t i = size_t(worker.id); i < slice.lanes->lanes.size(); i += size_t(worker.count)) {
+    Lane& lane = slice.lanes->lanes[i];
+    while (begin_run(*slice.lanes, lane, job)) {
+      const RunState state = state_of(lane, job);
+      lane.plan->run(state, {0, 1}, alone);
+      end_run(*slice.lanes, lane, job, state);
+      slice.runs.fetch_add(1, std::memory_order_relaxed);
+      if (now() > slice.deadline) return;
+    }
+  }
+}
+
+void run_checked(const Plan& plan, const RunState& state) {
+  const std::string layer = plan.run_checked(state);
+  if (!layer.empty())
+    throw ValueError("[check] layer '" + layer + "' made a NaN or an infinity at step " + std::to_string(state.step) +
+                     ".");
 }
 
 void bind(Plan& plan, const Job& job) {
@@ -129,11 +184,12 @@ void Trainer::check(Plan& plan, const Job& job) const {
 }
 
 // A number of threads that somebody asked for is taken at its word, where there is work for more than one.
-TeamSize::Choice Trainer::workers_for(Plan& plan, double time) const {
+// `work`: seconds, on one worker, of what a team would share or a lane would run.
+TeamSize::Choice Trainer::workers_for(Plan& plan, double work, double time) const {
   if (in_forked_child()) return {1, false};
   const int asked = max_workers_ > 0 ? max_workers_ : asked_workers();
-  if (asked > 0) return {plan.seconds() < 2 * kWorkerSeconds ? 1 : asked, false};
-  return plan.team_size().choose(plan.seconds(), available_workers(), time);
+  if (asked > 0) return {work < 2 * kWorkerSeconds ? 1 : asked, false};
+  return plan.team_size().choose(work, available_workers(), time);
 }
 
 std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats) {
@@ -163,18 +219,14 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
     const double deadline = now() + job.slice_seconds;
     int64_t done = 0;
     do {
-      const RunState state = state_of(plan, job, job.first_batch + done);
-      const std::string layer = plan.run_checked(state);
-      if (!layer.empty())
-        throw ValueError("[check] layer '" + layer + "' made a NaN or an infinity at step " +
-                         std::to_string(state.step) + ".");
+      run_checked(plan, state_of(plan, job, job.first_batch + done));
     } while (++done < job.n_batches && now() < deadline);
     return done;
   }
   // Plans that only read may run side by side; just one of them gets the team, the others one worker each.
   std::unique_lock<std::mutex> team(team_, std::try_to_lock);
   const double start = now();
-  const TeamSize::Choice choice = team.owns_lock() ? workers_for(plan, start) : TeamSize::Choice{1, false};
+  const TeamSize::Choice choice = team.owns_lock() ? workers_for(plan, plan.seconds(), start) : TeamSize::Choice{1, false};
   const double seconds = choice.trial ? std::min(job.slice_seconds, kTrialSeconds) : job.slice_seconds;
   Barrier barrier(choice.workers);
   Slice slice{&plan, &job, &barrier, start + seconds, {std::numeric_limits<int64_t>::max()}, 0};
@@ -182,6 +234,40 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
   const double end = now();
   if (team.owns_lock()) plan.team_size().record(choice, end - start, double(slice.done), end);
   return slice.done;
+}
+
+bool Trainer::run(Lanes& lanes, const Job& job) {
+  std::shared_lock<Gate> beside(state_);
+  std::vector<std::unique_lock<Gate>> one_thread_a_plan;
+  for (const Lane& lane : lanes.lanes) {
+    if (lane.plan->updates_variables() || !lane.plan->accumulators().empty())
+      throw ValueError("[run] expected plans that only make outputs.");
+    check(*lane.plan, job);
+    one_thread_a_plan.emplace_back(lane.plan->gate());
+    bind(*lane.plan, job);
+  }
+  const double start = now(), deadline = start + job.slice_seconds;
+  Lane& first = lanes.lanes.at(0);
+  if (config().check) {
+    FlushToZero scope;
+    while (begin_run(lanes, first, job)) {
+      const RunState state = state_of(first, job);
+      run_checked(*first.plan, state);
+      end_run(lanes, first, job, state);
+      if (now() > deadline) break;
+    }
+    return lanes.finished(job.n_batches);
+  }
+  std::unique_lock<std::mutex> team(team_, std::try_to_lock);
+  const double work = first.plan->seconds() * double(lanes.samples);
+  const TeamSize::Choice choice =
+      team.owns_lock() ? workers_for(*first.plan, work, start) : TeamSize::Choice{1, false};
+  LanesSlice slice{&lanes, &job, choice.trial ? start + std::min(job.slice_seconds, kTrialSeconds) : deadline};
+  run_team(std::min(choice.workers, int(lanes.lanes.size())), run_lanes, &slice);
+  const double end = now();
+  if (team.owns_lock() && choice.workers <= int(lanes.lanes.size()))
+    first.plan->team_size().record(choice, end - start, double(slice.runs.load()) / double(lanes.samples), end);
+  return lanes.finished(job.n_batches);
 }
 
 void Trainer::get(Slab::Part part, int slot, int i, void* matrix) {

@@ -4,6 +4,7 @@
 
 #include "core/gate.h"
 #include "train/dataset.h"
+#include "train/lanes.h"
 #include "train/slab.h"
 
 namespace hl {
@@ -20,7 +21,6 @@ struct Job {
   int64_t step = 0;                 // optimizer steps finished before first_batch
   uint64_t seed = 0;
   std::vector<Sink> outputs;  // arrays of n_rows rows, one per output of the graph
-  bool again = false;         // these batches ran just before, in a plan that samples
   double slice_seconds = 0.05;
 };
 
@@ -41,6 +41,9 @@ class Trainer {
   // Runs batches until the job is done or slice_seconds have passed; returns how many it ran. Plans that update
   // variables have the trainer for themselves; others run side by side, each plan in one thread at a time.
   int64_t run(Plan& plan, const Job& job);
+  // Runs the job's batches, all of a data set, in lanes, as long; true when all are done. Until then the lanes and the
+  // job stay as they are between two calls.
+  bool run(Lanes& lanes, const Job& job);
 
   // Bytes of the arenas of all plans there are.
   int64_t plan_memory() const { return *plan_memory_; }
@@ -54,7 +57,7 @@ class Trainer {
 
  private:
   void check(Plan& plan, const Job& job) const;
-  TeamSize::Choice workers_for(Plan& plan, double time) const;
+  TeamSize::Choice workers_for(Plan& plan, double work, double time) const;
 
   const Kernels& kernels_;
   const int max_workers_;

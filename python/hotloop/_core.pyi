@@ -43,6 +43,12 @@ class Plan:
     def describe(self) -> list[dict[str, Any]]:
         """One dict a step: node, op, kernel, flops, bytes, barrier."""
 
+class Prediction:
+    """Outputs of n_rows rows, batch by batch, each worker its own batches in its own plan. With more samples each batch runs so often, with the random numbers of the next steps, and the moments go to means and squares (of the deviations, summed), which start as zeros."""
+    def __init__(self, trainer: Trainer, plans: Sequence[Plan], dataset: object, batch_size: int, n_rows: int, step: int = 0, seed: int = 0, outputs: Sequence[numpy.typing.NDArray[Any]] = [], samples: int = 1, means: Sequence[numpy.typing.NDArray[Any]] = [], squares: Sequence[numpy.typing.NDArray[Any]] = []) -> None: ...
+    def run(self, slice_seconds: float = 0.05) -> bool:
+        """Goes on for at most about slice_seconds; true when all is done. The GIL is released."""
+
 class Predictor:
     """Predictions of a graph with one input and one output, array in, array out."""
     def __init__(self, trainer: Trainer, graph: Graph) -> None: ...
@@ -75,8 +81,8 @@ class Trainer:
     def get_slot(self, slot: int, i: int) -> numpy.typing.NDArray[Any]: ...
     def set_slot(self, slot: int, i: int, array: numpy.typing.NDArray[Any]) -> None: ...
     def gradient(self, i: int) -> numpy.typing.NDArray[Any]: ...
-    def run(self, plan: Plan, dataset: Dataset, first_batch: int, n_batches: int, batch_size: int, n_rows: int, index: RowIndex | None = None, rates: numpy.typing.NDArray[numpy.float64] | None = None, step: int = 0, seed: int = 0, outputs: Sequence[numpy.typing.NDArray[Any]] = [], slice_seconds: float = 0.05, again: bool = False) -> int:
-        """Runs batches until done or slice_seconds have passed; returns how many. The GIL is released. `again`: the same batches as in the run before, with other random numbers; a plan that samples computes only what these reach."""
+    def run(self, plan: Plan, dataset: Dataset, first_batch: int, n_batches: int, batch_size: int, n_rows: int, index: RowIndex | None = None, rates: numpy.typing.NDArray[numpy.float64] | None = None, step: int = 0, seed: int = 0, outputs: Sequence[numpy.typing.NDArray[Any]] = [], slice_seconds: float = 0.05) -> int:
+        """Runs batches until done or slice_seconds have passed; returns how many. The GIL is released."""
     def time_steps(self, plan: Plan, dataset: Dataset, rows: int, outputs: Sequence[numpy.typing.NDArray[Any]] = [], repeats: int = 100) -> list[float]:
         """Seconds of each step of a plan on one worker, the least of many batches of the first rows. An updating plan updates each time."""
 

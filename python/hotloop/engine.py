@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import _core
 from .locks import add_locks
 from .program import Columns, Program
 from .slab import Slab
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _PROGRAMS = 12  # kept; the one unused for longest goes first
 FORWARD_ROWS = 256  # rows of a batch where results do not depend on it
+_TEAM_ROWS = 128  # fewer are one batch, which the workers share
 
 
 class Engine:
@@ -107,44 +109,47 @@ class Engine:
         """Run all `n` rows, at most `rows` at a time, and return the outputs. In training mode they are one batch."""
         dataset = program.bind(columns, where)
         outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
-        batch = n if program.training else min(n, rows)
-        plan = program.take_plan(self.trainer, rows_for(batch))
+        batch = n if program.training or n < _TEAM_ROWS else _batch_for(n, rows)
+        if batch < n:
+            self._side_by_side(program, batch, dataset, n, step, seed, outputs)
+            return outputs
+        plan = program.take_plan(self.trainer, rows_for(n))
         self.slab.claim()
-        run = self.trainer.run
-        done, batches = 0, -(-n // batch)
-        while done < batches:
-            done += run(plan, dataset, done, batches - done, batch, n, None, None, step, seed, outputs)
+        self.trainer.run(plan, dataset, 0, 1, n, n, None, None, step, seed, outputs)
         program.give_plan(plan)
         return outputs
 
     def sample(
         self, program: Program, columns: Columns, n: int, where: str, samples: int, step: int, seed: int, rows: int
-    ) -> Iterator[tuple[slice, Iterator[list[np.ndarray]]]]:
-        """For every batch its rows, and its outputs again and again, each time with the random numbers of another step.
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Means and standard deviations of the outputs over samples, each with the random numbers of another step.
 
-        What no random number reaches is computed the first time only.
+        What no random number reaches is computed once a batch.
         """
         dataset = program.bind(columns, where)
         outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
-        batch = min(n, rows)
-        plan = program.take_plan(self.trainer, rows_for(batch))
-        for number in range(-(-n // batch)):
-            part = slice(number * batch, min((number + 1) * batch, n))
+        means, squares = ([np.zeros_like(output) for output in outputs] for _ in range(2))
+        self._side_by_side(
+            program, _batch_for(n, rows), dataset, n, step, seed, outputs, samples, means, squares
+        )  # fmt: skip
+        return means, [np.sqrt(square / samples) for square in squares]
 
-            def run(sample: int, number: int = number) -> int:
-                self.slab.claim()
-                return self.trainer.run(
-                    plan, dataset, number, 1, batch, n, None, None, step + sample, seed, outputs, again=sample > 0
-                )
+    def _side_by_side(self, program: Program, batch: int, dataset: Any, n: int, *arguments: Any) -> None:
+        """Every worker runs batches of its own, in a plan of its own."""
+        lanes = min(_core.threads(), -(-n // batch))
+        plans = [program.take_plan(self.trainer, rows_for(batch)) for _ in range(lanes)]
+        self.slab.claim()
+        prediction = _core.Prediction(self.trainer, plans, dataset, batch, n, *arguments)
+        while not prediction.run():
+            self.slab.claim()
+        for plan in plans:
+            program.give_plan(plan)
 
-            yield part, _drawn(run, [output[part] for output in outputs], samples)
-        program.give_plan(plan)
 
-
-def _drawn(run: Callable[[int], int], outputs: list[np.ndarray], samples: int) -> Iterator[list[np.ndarray]]:
-    for sample in range(samples):
-        run(sample)
-        yield outputs
+def _batch_for(n: int, rows: int) -> int:
+    """A power of two of at most `rows` rows that gives every worker some batches, if rows are not too few for that."""
+    workers = _core.threads()
+    return min(rows, rows_for(max(-(-n // workers) if n < _TEAM_ROWS else n // (4 * workers), 1)))
 
 
 def rows_for(n: int) -> int:

@@ -93,35 +93,7 @@ def predict_samples(
         outputs = engine.forward(program, columns, n, "predict_mc", rows=rows)
         return outputs, [np.zeros_like(output) for output in outputs]
     seed, step = model._draw(samples)
-    means = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
-    deviations = [np.empty_like(mean) for mean in means]
-    for part, outputs_of in engine.sample(program, columns, n, "predict_mc", samples, step, seed, rows):
-        totals = [_Moments() for _ in means]
-        for outputs in outputs_of:
-            for total, output in zip(totals, outputs, strict=True):
-                total.add(output)
-        for mean, deviation, total in zip(means, deviations, totals, strict=True):
-            mean[part], deviation[part] = total.mean, total.deviation()
-    return means, deviations
-
-
-class _Moments:
-    """Mean and squared deviations of arrays that come one by one (Welford, "Note on a method for calculating corrected
-    sums of squares and products", Technometrics 4, 1962)."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean: Any = 0.0
-        self._squares: Any = 0.0
-
-    def add(self, array: np.ndarray) -> None:
-        self.count += 1
-        delta = array - self.mean
-        self.mean = self.mean + delta / self.count
-        self._squares = self._squares + delta * (array - self.mean)
-
-    def deviation(self) -> Any:
-        return np.sqrt(self._squares / self.count)
+    return engine.sample(program, columns, n, "predict_mc", samples, step, seed, rows)
 
 
 def _joined(pieces: list[list[np.ndarray]]) -> list[np.ndarray]:

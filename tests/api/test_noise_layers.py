@@ -166,9 +166,15 @@ def test_what_is_computed_once_for_all_samples_is_the_same_as_computed_every_tim
     engine, program = model._get_engine(), model._program("sample")
     columns = model._columns(x, where="test")
     every = np.stack([engine.forward(program, columns, len(x), "test", step, 7)[0] for step in range(5)])
-    pieces = engine.sample(program, columns, len(x), "test", 5, 0, 7, 256)
-    once = [np.stack([outputs[0].copy() for outputs in samples]) for _, samples in pieces]
-    np.testing.assert_array_equal(np.concatenate(once, axis=1), every)
+    for rows in (256, 64, 1):
+        means, deviations = engine.sample(program, columns, len(x), "test", 5, 0, 7, rows)
+        mean, squares = np.zeros_like(every[0]), np.zeros_like(every[0])
+        for i, outputs in enumerate(every, 1):
+            delta = outputs - mean
+            mean += delta / np.float32(i)
+            squares += delta * (outputs - mean)
+        np.testing.assert_array_equal(means[0], mean)
+        np.testing.assert_array_equal(deviations[0], np.sqrt(squares / 5))
 
 
 def test_results_do_not_depend_on_the_batch_size_and_repeat_from_a_seed():

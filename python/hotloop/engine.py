@@ -142,7 +142,7 @@ class Engine:
         prediction = _core.Prediction(self.trainer, plans, dataset, batch, n, *arguments)
         while not prediction.run():
             self.slab.claim()
-        for plan in plans:
+        for plan in reversed(plans):  # the first, which knows how many workers are best, is the first of the next call
             program.give_plan(plan)
 
 

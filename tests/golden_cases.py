@@ -113,6 +113,10 @@ def rmsprop(**options: Any) -> Callable[[Any], Any]:
     return lambda keras: keras.optimizers.RMSprop(learning_rate=0.003, **options)
 
 
+def optimizer_with(**options: Any) -> Callable[[Any], Any]:
+    return lambda keras: keras.optimizers.SGD(learning_rate=0.05, momentum=0.9, **options)
+
+
 def exponential(staircase: bool) -> Callable[[Any], Any]:
     def make(keras: Any) -> Any:
         schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 7, 0.8, staircase=staircase)
@@ -310,6 +314,10 @@ _NETS: dict[str, Case] = {
     "max_norm": _mse(chain(CLASSES, None, dense(7, "tanh", kernel_constraint="max_norm")), sgd),
     "constrained": _mse(constrained, momentum),
     "constrained_adam": _mse(constrained, adam),
+    # gradients that are clipped
+    "clipnorm": _mse(regularized, optimizer_with(clipnorm=0.05)),
+    "clipvalue": _mse(chain(CLASSES, None), optimizer_with(clipvalue=0.01)),
+    "global_clipnorm": _mse(constrained, optimizer_with(global_clipnorm=0.05, weight_decay=0.1)),
     # graphs
     "preprocessed": _mse(preprocessed),
     "wide_and_deep": Case(wide_and_deep, momentum, "mse", lambda: [features(), features(1.0, 4)], targets),

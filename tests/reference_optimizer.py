@@ -9,23 +9,35 @@ import numpy as np
 EPSILON = 1e-7
 
 
+def clipped(g, others, clipvalue, clipnorm, global_clipnorm):
+    if clipvalue:
+        return np.clip(g, -clipvalue, clipvalue)
+    norm, limit = np.sqrt(np.sum(g * g)), clipnorm
+    if global_clipnorm:
+        norm, limit = np.sqrt(sum(np.sum(each * each) for each in (g, *others))), global_clipnorm
+    return g * (limit / norm) if limit and norm > limit else g
+
+
 class Optimizer:
     """`spec` is what Trainer.set_optimizer takes; slots appear at the first step."""
 
     def __init__(
         self, kind, momentum=0.9, beta_1=0.9, beta_2=0.999, rho=0.9, epsilon=EPSILON, weight_decay=0.0,
-        initial_accumulator_value=0.1, **ftrl,
+        initial_accumulator_value=0.1, clipvalue=0.0, clipnorm=0.0, global_clipnorm=0.0, **ftrl,
     ):  # fmt: skip
         self.kind, self.momentum, self.rho = kind, momentum, rho
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.weight_decay, self.ftrl = weight_decay, ftrl
+        self.clips = clipvalue, clipnorm, global_clipnorm
         self.m = self.v = self.a = self.most = 0.0
         self.sum = initial_accumulator_value
         self.product = 1.0
         self.iterations = 0
 
-    def step(self, w, g, rate):
+    def step(self, w, g, rate, others=()):
+        """`others`: the gradients of all other variables."""
         self.iterations += 1
+        g = clipped(g, others, *self.clips)
         w = w - rate * self.weight_decay * w
         if rule := getattr(self, f"_{self.kind}", None):
             return rule(w, g, rate)

@@ -39,7 +39,8 @@ std::vector<Sink> sinks_of(const Plan& plan, const std::vector<py::array>& array
 
 int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_batch, int64_t n_batches,
             int64_t batch_size, int64_t n_rows, const PyRowIndex* index, const std::optional<Rates>& rates,
-            int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds) {
+            int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds,
+            const std::optional<Rates>& momenta) {
   Job job;
   job.data = &data.data;
   job.first_batch = first_batch;
@@ -50,6 +51,10 @@ int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_b
   if (rates) {
     if (rates->size() < n_batches) throw ValueError("[run] expected a learning rate for each batch.");
     job.rates = rates->data();
+  }
+  if (momenta) {
+    if (momenta->size() < n_batches) throw ValueError("[run] expected a momentum for each batch.");
+    job.momenta = momenta->data();
   }
   job.step = step;
   job.seed = seed;
@@ -211,10 +216,12 @@ void bind_trainer(py::module_& m) {
           py::arg("input_gradients") = false, py::arg("samples") = false, py::keep_alive<0, 1>())
       .def(
           "set_optimizer",
-          [](Trainer& t, const py::dict& spec, bool keep_slots, const std::vector<int>& undecayed) {
-            t.set_optimizer(optimizer_from(attrs_of(spec)), keep_slots, undecayed);
+          [](Trainer& t, const py::dict& spec, bool keep_slots, const std::vector<int>& undecayed,
+             const std::vector<double>& rate_factors) {
+            t.set_optimizer(optimizer_from(attrs_of(spec)), keep_slots, undecayed, rate_factors);
           },
-          py::arg("spec"), py::arg("keep_slots") = false, py::arg("undecayed") = std::vector<int>())
+          py::arg("spec"), py::arg("keep_slots") = false, py::arg("undecayed") = std::vector<int>(),
+          py::arg("rate_factors") = std::vector<double>())
       .def_property_readonly("n_slots", [](const Trainer& t) { return t.slab().n_slots(); })
       .def("memory", &memory, "Bytes by what they hold: weights, gradients, optimizer, and batches: the plans' memory.")
       .def("get", [](Trainer& t, int i) { return get(t, Slab::Part::weight, 0, i); }, py::arg("i"))
@@ -232,6 +239,7 @@ void bind_trainer(py::module_& m) {
       .def("run", &run, py::arg("plan"), py::arg("dataset"), py::arg("first_batch"), py::arg("n_batches"),
            py::arg("batch_size"), py::arg("n_rows"), py::arg("index") = py::none(), py::arg("rates") = py::none(),
            py::arg("step") = 0, py::arg("seed") = 0, py::arg("outputs") = py::list(), py::arg("slice_seconds") = 0.05,
+           py::arg("momenta") = py::none(),
            "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released.")
       .def("time_steps", &time_steps, py::arg("plan"), py::arg("dataset"), py::arg("rows"),
            py::arg("outputs") = py::list(), py::arg("repeats") = 100,

@@ -14,6 +14,7 @@ struct RunState {
   int64_t step = 0;                     // optimizer steps finished before this one
   uint64_t seed = 0;                    // of the run; masks are a function of (seed, stream, step, row, column)
   double learning_rate = 0;
+  double momentum = -1;                 // of this step, in place of the optimizer's; below 0: its own
   bool again = false;                   // the batch of the run before, with other random numbers
 };
 

@@ -148,7 +148,8 @@ void Planner::step(const char* kernel, StepFn fn, const void* args, size_t size,
   record.order = order;
   record.accesses = std::move(accesses_);
   accesses_.clear();
-  record.step = {fn, nullptr, kernel, node_, false, plan_.options_.samples && !varies_[size_t(node_)], cost, {}, 0};
+  record.step = {fn, nullptr, kernel, node_, false, plan_.options_.samples && !varies_[size_t(node_)],
+                 order >= Order::kUpdate, cost, {}, 0};
   if (placing_) {
     plan_.args_.emplace_back((size + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
     std::memcpy(plan_.args_.back().data(), args, size);
@@ -169,8 +170,7 @@ std::vector<size_t> Planner::order_of_steps() const {
   std::vector<size_t> order(records_.size());
   std::iota(order.begin(), order.end(), size_t(0));
   const auto rank = [&](size_t i) {
-    if (records_[i].order == Order::kFinal) return 3;
-    if (records_[i].step.node < 0) return 2;  // the optimizer
+    if (records_[i].order >= Order::kUpdate) return records_[i].order == Order::kUpdate ? 2 : 3;
     return small_ && records_[i].order == Order::kDeferred ? 1 : 0;
   };
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rank(a) < rank(b); });

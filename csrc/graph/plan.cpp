@@ -46,17 +46,22 @@ void Plan::reset_accumulators() {
   for (size_t i = 0; i < accumulators_.size(); ++i) accumulators_[i] = i % 4 == 3 ? -1 : 0;
 }
 
+// Whether a batch needs a step: the update waits until gradients of enough batches are there.
+bool Plan::runs(const Step& step, const RunState& state) const noexcept {
+  if (state.again && step.fixed) return false;
+  return !step.updates || (state.step + 1) % options_.optimizer->accumulation == 0;
+}
+
 void Plan::run(const RunState& state, Worker worker, Barrier& barrier) const noexcept {
   for (const Step& step : steps_) {
     if (step.barrier) barrier.wait(worker);
-    if (state.again && step.fixed) continue;
-    step.fn(step.args, state, worker);
+    if (runs(step, state)) step.fn(step.args, state, worker);
   }
 }
 
 std::string Plan::run_checked(const RunState& state) const {
   for (const Step& step : steps_) {
-    if (state.again && step.fixed) continue;
+    if (!runs(step, state)) continue;
     step.fn(step.args, state, {0, 1});
     if (!step.output) continue;
     const bool ok = dtype_ == DType::f32 ? finite<float>(step.output, state.rows, step.features)

@@ -23,6 +23,7 @@ struct Variable {
   std::vector<void*> slots;
   PanelShape shape{0, 0};
   bool decays = true;  // by the optimizer's weight decay
+  double rate_factor = 1;
 };
 
 struct PlanOptions {
@@ -41,6 +42,7 @@ struct Step {
   int node;      // of the plan's graph, or -1 for the optimizer
   bool barrier;  // others' results are needed first
   bool fixed;    // in a plan that samples: the same in every run of a batch
+  bool updates;  // of the update or after it
   Cost cost;
   Tensor output;         // the node's value, where this step finishes it; else empty
   int64_t features = 0;  // of that value
@@ -79,6 +81,7 @@ class Plan {
 
  private:
   friend class Planner;
+  bool runs(const Step& step, const RunState& state) const noexcept;
 
   Graph graph_;
   PlanOptions options_;

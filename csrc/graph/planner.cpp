@@ -154,40 +154,4 @@ void Planner::keep_input_gradients() {
   }
 }
 
-OptimizerRange Planner::range_of(const Variable& variable, Buf weight) {
-  OptimizerRange range{};
-  range.shape = variable.shape;
-  range.decays = variable.decays;
-  range.w = update(weight).data;
-  std::copy(variable.slots.begin(), variable.slots.end(), range.slots);
-  return range;
-}
-
-const Optimizer* Planner::updater(int i) const {
-  const size_t id = size_t(input_value(i));
-  return plan_.options_.optimizer && needs_grad_[id] && gradient_users_[id] == 1 ? &*plan_.options_.optimizer : nullptr;
-}
-
-OptimizerRange Planner::take_variable(int i) { return range_of(variable_of(value(input_value(i))), input(i)); }
-
-void Planner::optimize() {
-  node_ = -1;
-  std::vector<OptimizerRange> ranges;
-  for (size_t v = 0; v < gradients_.size(); ++v) {
-    if (value(int(v)).variable < 0 || !gradients_[v]) continue;
-    OptimizerRange range = range_of(variable_of(value(int(v))), values_[v]);
-    range.g = read(gradients_[v]).data;
-    ranges.push_back(range);
-  }
-  if (ranges.empty()) return;
-  double elements = 0;
-  for (const OptimizerRange& range : ranges) elements += double(range.shape.elements(kernels_.panel_width));
-  if (placing_) plan_.ranges_ = std::move(ranges);
-  OptimizerUpdate update{};
-  update.optimizer = *plan_.options_.optimizer;
-  update.ranges = plan_.ranges_.data();
-  update.count = int64_t(plan_.ranges_.size());
-  emit(kernels_.optimizer_update, update, {10 * elements, 28 * elements * size_of(dtype()) / 4});
-}
-
 }  // namespace hl

@@ -40,7 +40,7 @@ class Planner final : public Build {
   Buf whole_gradient(int i) override { return gradients_[size_t(input_value(i))]; }
   bool take_activation(int i, Activation* activation) override;
   bool grad_is_preactivation() const override;
-  const Optimizer* updater(int i) const override;
+  std::optional<Optimizer> updater(int i) const override;
   OptimizerRange take_variable(int i) override;
   Tensor read(Buf buf) override { return access(buf, false); }
   Tensor write(Buf buf) override { return access(buf, true); }
@@ -80,6 +80,11 @@ class Planner final : public Build {
   void visit(void (*Op::* rule)(Build&));
   OptimizerRange range_of(const Variable& variable, Buf weight);
   void optimize();
+  Buf slot_of(const Variable& variable, int slot);
+  void sum_gradient(int v);
+  Buf clip_factors(const std::vector<int>& values);
+  void update_variables(const std::vector<int>& values, Buf factors);
+  void average_weights();
   void collect_gradients();
   Buf sum(Buf a, Buf b, const Spec& spec);
   int64_t rows_of(const Spec& spec) const { return spec.batched() ? max_rows() : 1; }

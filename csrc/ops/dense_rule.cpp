@@ -75,11 +75,14 @@ void forward(Build& b) {
 bool update_in_place(Build& b, const Rows& x, const Rows& dz, Cost cost) {
   if (b.max_rows() * x.per_sample > kUpdateRows || drop_rate(b.attrs()) > 0) return false;
   DenseUpdateParams a{};
+  std::optional<Optimizer> rule;
   for (int i = 1; i < b.inputs(); ++i) {
     if (!b.wants_grad(i)) continue;
-    if (!b.updater(i)) return false;
-    a.optimizer = *b.updater(i);
+    const std::optional<Optimizer> mine = b.updater(i);
+    if (!mine || (rule && rule->rate_factor != mine->rate_factor)) return false;
+    rule = mine;
   }
+  a.optimizer = *rule;
   if (b.wants_grad(1)) a.w = b.take_variable(1);
   if (b.inputs() == 3 && b.wants_grad(2)) a.b = b.take_variable(2);
   a.rows_per_sample = x.per_sample;

@@ -2,6 +2,7 @@
 // kernels; addresses, order and memory are the plan's business.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -75,9 +76,9 @@ struct Cost {
 };
 
 // Some results nobody needs before the update, or the end of the batch: weight gradients, sums for the log. The plan
-// may run these steps after the whole input-gradient chain, where no barrier stands between them. Final ones come after
-// the update.
-enum class Order { kChain, kDeferred, kFinal };
+// may run these steps after the whole input-gradient chain, where no barrier stands between them. Then comes the update,
+// and final steps after it; both are left out in batches that only add to the gradients of a later one.
+enum class Order { kChain, kDeferred, kUpdate, kFinal };
 
 // What a rule's forward and backward may call. Both run twice with the same calls: once to measure, once with
 // final addresses. `read`, `write` and `update` give a buffer's view and note the access for the next `emit`.
@@ -125,9 +126,9 @@ class Build {
   virtual bool take_activation(int i, Activation* activation) = 0;
   virtual bool grad_is_preactivation() const = 0;
 
-  // The optimizer, if the plan updates input i and nobody else sends its variable a gradient; else null. A rule may
-  // then take the variable in backward and update it, and does not make grad_input(i).
-  virtual const Optimizer* updater(int i) const = 0;
+  // The optimizer, if the plan updates input i by its gradient as it is and nobody else sends its variable one. A rule
+  // may then take the variable in backward and update it, and does not make grad_input(i).
+  virtual std::optional<Optimizer> updater(int i) const = 0;
   virtual OptimizerRange take_variable(int i) = 0;
 
   virtual Tensor read(Buf buf) = 0;

@@ -19,7 +19,13 @@
 //     lion      w -= eta sign(beta_1 m + (1 - beta_1) g)      m = beta_2 m + (1 - beta_2) g
 //     ftrl      a' = a + g^2    z += g + 2 shrinkage w - (a'^-p - a^-p) w / eta
 //               w = (clip(z, -l1, l1) - z) / (a'^-p / eta + 2 (l2 + beta / (2 eta))),  p the learning rate's power
-// Weight decay is decoupled from all of them: first w -= eta weight_decay w.
+// Weight decay is decoupled from all of them: first w -= eta weight_decay w. A variable may have a factor of eta. Before
+// the rule gradients become means of the last `accumulation` batches (t counts updates, not batches), then
+//     clip_value        g = min(max(g, -c), c)
+//     clip_norm         g = g c / max(|g|, c),  |g| over one variable
+//     global_clip_norm  the same over all variables; NaN if |g| is not finite
+// and after it  average = beta average + (1 - beta) w,  beta = 0 at the first update.
+// Norms are sums of squares in blocks of rows of the panels, pads left out, then of the blocks in a fixed order.
 // Shapes: w, g and every slot are panels of one variable (ops/gemm.h). The pads of the last panel stay zero, whatever
 // the rule makes of zeros (epsilon = 0). Flops: 2 to 15 an element. Bytes: w and slots read and written, g read.
 // Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. Nesterov, "A method of solving a
@@ -72,13 +78,27 @@ struct Optimizer {
   double weight_decay = 0;
   double initial_accumulator_value = 0;  // what the first slot of adagrad and ftrl starts with
   double learning_rate_power = 0, l1 = 0, l2 = 0, l2_shrinkage = 0, beta = 0;
+  double rate_factor = 1;                                    // of the learning rate, for the variables at hand
+  double clip_value = 0, clip_norm = 0, global_clip_norm = 0;  // one at most; 0: none
+  int64_t accumulation = 1;                                  // batches of one update
+  bool averages = false;                                     // weights are averaged
+  double average_momentum = 0;
+  int64_t overwrite_every = 0;  // updates after which averages become the weights; 0: never
+
+  bool changes_gradients() const { return accumulation > 1 || clip_value > 0 || clip_norm > 0 || global_clip_norm > 0; }
 };
 
 class Attrs;
 // From {"kind": "adam", "beta_1": 0.9, ..}: what is left out has Keras's default. Throws ValueError on an unknown kind,
 // an unknown name or a value out of range.
 Optimizer optimizer_from(const Attrs& spec);
-int optimizer_slots(OptimizerKind kind);
+// Slots of the rule; then the averages and the sums of gradients, of those there are.
+int rule_slots(OptimizerKind kind);
+inline int average_slot(const Optimizer& optimizer) { return rule_slots(optimizer.kind); }
+inline int gradient_slot(const Optimizer& optimizer) { return average_slot(optimizer) + (optimizer.averages ? 1 : 0); }
+inline int optimizer_slots(const Optimizer& optimizer) {
+  return gradient_slot(optimizer) + (optimizer.accumulation > 1 ? 1 : 0);
+}
 double optimizer_slot_start(const Optimizer& optimizer, int slot);
 std::vector<std::string> optimizer_names();
 
@@ -95,7 +115,48 @@ struct OptimizerUpdate {
   const OptimizerRange* ranges;  // outlive the plan
   int64_t count;
   Optimizer optimizer;
+  const double* factors;  // of each range's gradient, or null: `scale`
+  double scale;
 };
+
+// sum = g at the first batch of an update, sum += g at the others.
+struct GradientSum {
+  const void* g;
+  void* sum;
+  PanelShape shape;
+  int64_t batches;
+};
+
+constexpr int64_t kNormRows = 256;  // rows of the panels in one block of a sum of squares
+
+struct GradientSquares {
+  const OptimizerRange* ranges;
+  int64_t count;
+  double* blocks;  // those of the first range, then those of the second, ..
+};
+
+struct ClipFactors {
+  const OptimizerRange* ranges;
+  int64_t count;
+  const double* blocks;
+  double* factors;  // one a range
+  double scale;     // of the gradients before they are clipped
+  double limit;
+  bool global;
+};
+
+struct WeightAverage {
+  void* w;
+  void* average;
+  PanelShape shape;
+  double momentum;
+  int64_t batches;          // of one update
+  int64_t overwrite_every;  // updates, or 0
+};
+
+HL_INLINE int64_t norm_blocks(const PanelShape& shape, int64_t NR) {
+  return (shape.panels(NR) * shape.K + kNormRows - 1) / kNormRows;
+}
 
 // base^n by squaring: the same bits on every machine, which libm's pow does not promise.
 constexpr HL_INLINE double integer_power(double base, int64_t n) {

@@ -50,12 +50,15 @@ HL_INLINE void update_range(const RuleOfStep<Rule>& step, const OptimizerRange& 
 
 // Calls body(rule of this step, its slots as a constant).
 template <class T, class Body>
-HL_INLINE void with_rule(const Optimizer& optimizer, const RunState& run, Body body) {
-  const double decay = 1 - run.learning_rate * optimizer.weight_decay;
+HL_INLINE void with_rule(const Optimizer& described, const RunState& run, Body body) {
+  Optimizer optimizer = described;
+  if (run.momentum >= 0) optimizer.momentum = optimizer.beta_1 = run.momentum;
+  const double eta = run.learning_rate * optimizer.rate_factor, decay = 1 - eta * optimizer.weight_decay;
+  const int64_t t = run.step / optimizer.accumulation + 1;
   switch (optimizer.kind) {
-#define HL_OPTIMIZER(name, Functor, slots, ...)                                                                 \
-  case OptimizerKind::name:                                                                                     \
-    return body(RuleOfStep<Functor<Vec<T>>>{{optimizer, run.learning_rate, run.step + 1}, decay}, Const<slots>());
+#define HL_OPTIMIZER(name, Functor, slots, ...) \
+  case OptimizerKind::name:                     \
+    return body(RuleOfStep<Functor<Vec<T>>>{{optimizer, eta, t}, decay}, Const<slots>());
     HL_OPTIMIZERS(HL_OPTIMIZER)
 #undef HL_OPTIMIZER
   }
@@ -63,11 +66,126 @@ HL_INLINE void with_rule(const Optimizer& optimizer, const RunState& run, Body b
 
 template <class T>
 void optimizer_update(const OptimizerUpdate& a, const RunState& run, Worker worker) noexcept {
+  using V = Vec<T>;
+  const bool changes = a.optimizer.changes_gradients();
+  const V limit(a.optimizer.clip_value > 0 ? T(a.optimizer.clip_value) : kInfinity<T>);
   with_rule<T>(a.optimizer, run, [&](const auto& rule, auto slots) {
     for (int64_t r = 0; r < a.count; ++r) {
       const T* g = static_cast<const T*>(a.ranges[r].g);
-      update_range<T, slots>(rule, a.ranges[r], worker,
-                             [&](int64_t, int64_t, int64_t, int64_t i) { return Vec<T>::load(g + i); });
+      const V factor(T(a.factors ? a.factors[r] : a.scale));
+      if (changes)
+        update_range<T, slots>(rule, a.ranges[r], worker, [&](int64_t, int64_t, int64_t, int64_t i) {
+          return min(limit, max(-limit, V::load(g + i) * factor));  // NaN stays NaN
+        });
+      else
+        update_range<T, slots>(rule, a.ranges[r], worker,
+                               [&](int64_t, int64_t, int64_t, int64_t i) { return V::load(g + i); });
     }
+  });
+}
+
+// Calls body(i) for every vector of this worker's rows of a variable's panels.
+template <class T, class Body>
+HL_INLINE void for_each_panel_vector(const PanelShape& shape, Worker worker, Body body) {
+  constexpr int64_t NR = panel_columns<T>();
+  const Span rows = share(shape.panels(NR) * shape.K, worker);
+  for (int64_t i = rows.begin * NR; i < rows.end * NR; i += Vec<T>::kLanes) body(i);
+}
+
+template <class T>
+void gradient_sum(const GradientSum& a, const RunState& run, Worker worker) noexcept {
+  using V = Vec<T>;
+  const T* g = static_cast<const T*>(a.g);
+  T* sum = static_cast<T*>(a.sum);
+  const bool first = run.step % a.batches == 0;
+  for_each_panel_vector<T>(a.shape, worker, [&](int64_t i) {
+    const V v = V::load(g + i);
+    (first ? v : V::load(sum + i) + v).store(sum + i);
+  });
+}
+
+// Of rows `row` to `last` - 1 of the panels, as vectors; columns beyond N count nothing.
+template <class T>
+HL_INLINE double squares_of_panels(const T* g, const PanelShape& shape, int64_t row, int64_t last) {
+  using V = Vec<T>;
+  constexpr int64_t NR = panel_columns<T>(), kVectors = NR / V::kLanes;
+  double total = 0;
+  while (row < last) {
+    const int64_t panel = row / shape.K, end = least(last, (panel + 1) * shape.K), columns = shape.N - panel * NR;
+    V squares[kVectors];
+    for (int64_t v = 0; v < kVectors; ++v) squares[v] = V(0);
+    for (; row < end; ++row)
+      for (int64_t v = 0; v < kVectors; ++v) {
+        const V x = V::load(g + row * NR + v * V::kLanes);
+        squares[v] = fma(x, x, squares[v]);
+      }
+    for (int64_t v = 0; v < kVectors; ++v)
+      total += double(sum(select(V::first(columns - v * V::kLanes), squares[v], V(0))));
+  }
+  return total;
+}
+
+// The same in double, for squares that T cannot hold: it is large gradients that are to be clipped.
+template <class T>
+HL_INLINE double large_squares(const T* g, const PanelShape& shape, int64_t row, int64_t last) {
+  constexpr int64_t NR = panel_columns<T>();
+  double total = 0;
+  for (; row < last; ++row)
+    for (int64_t n = 0; n < least(NR, shape.N - row / shape.K * NR); ++n)
+      total += double(g[row * NR + n]) * double(g[row * NR + n]);
+  return total;
+}
+
+template <class T>
+void gradient_squares(const GradientSquares& a, const RunState&, Worker worker) noexcept {
+  constexpr int64_t NR = panel_columns<T>();
+  int64_t all = 0, before = 0;
+  for (int64_t r = 0; r < a.count; ++r) all += norm_blocks(a.ranges[r].shape, NR);
+  const Span mine = share(all, worker);
+  for (int64_t r = 0; r < a.count; ++r) {
+    const PanelShape& shape = a.ranges[r].shape;
+    const T* g = static_cast<const T*>(a.ranges[r].g);
+    const int64_t blocks = norm_blocks(shape, NR), end = least(blocks, mine.end - before);
+    for (int64_t i = mine.begin > before ? mine.begin - before : 0; i < end; ++i) {
+      const int64_t first = i * kNormRows, last = least(first + kNormRows, shape.panels(NR) * shape.K);
+      const double squares = squares_of_panels(g, shape, first, last);
+      a.blocks[before + i] = __builtin_isfinite(squares) ? squares : large_squares(g, shape, first, last);
+    }
+    before += blocks;
+  }
+}
+
+// Worker 0: the factor that keeps a norm below the limit. NaN stays NaN.
+template <class T>
+void clip_factors(const ClipFactors& a, const RunState&, Worker worker) noexcept {
+  if (worker.id != 0) return;
+  constexpr int64_t NR = panel_columns<T>();
+  const auto factor = [&](int64_t first, int64_t count) {
+    const double norm = a.scale * __builtin_sqrt(ordered_sum(count, [&](int64_t i) { return a.blocks[first + i]; }));
+    if (a.global && !__builtin_isfinite(norm)) return kNaN<double>;
+    return norm > a.limit ? a.scale * (a.limit / norm) : norm <= a.limit ? a.scale : norm;
+  };
+  int64_t before = 0;
+  for (int64_t r = 0; r < a.count; ++r) {
+    const int64_t blocks = norm_blocks(a.ranges[r].shape, NR);
+    if (!a.global) a.factors[r] = factor(before, blocks);
+    before += blocks;
+  }
+  if (!a.global) return;
+  const double common = factor(0, before);
+  for (int64_t r = 0; r < a.count; ++r) a.factors[r] = common;
+}
+
+template <class T>
+void weight_average(const WeightAverage& a, const RunState& run, Worker worker) noexcept {
+  using V = Vec<T>;
+  T *w = static_cast<T*>(a.w), *average = static_cast<T*>(a.average);
+  const int64_t updates = run.step / a.batches;
+  const bool overwrites = a.overwrite_every > 0 && (updates + 1) % a.overwrite_every == 0;
+  const V momentum(T(a.momentum)), rest(T(1 - a.momentum));
+  for_each_panel_vector<T>(a.shape, worker, [&](int64_t i) {
+    const V now = V::load(w + i), mean = updates == 0 ? now : fma(momentum, V::load(average + i), rest * now);
+    mean.store(average + i);
+    if (overwrites) mean.store(w + i);
   });
 }

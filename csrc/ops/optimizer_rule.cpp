@@ -27,6 +27,10 @@ constexpr HyperParameter kHyperParameters[] = {
     {"rho", &Optimizer::rho, 0.9, 1, false},
     {"epsilon", &Optimizer::epsilon, 1e-7, kInfinity, false},
     {"weight_decay", &Optimizer::weight_decay, 0, kInfinity, false},
+    {"clipvalue", &Optimizer::clip_value, 0, kInfinity, false},
+    {"clipnorm", &Optimizer::clip_norm, 0, kInfinity, false},
+    {"global_clipnorm", &Optimizer::global_clip_norm, 0, kInfinity, false},
+    {"ema_momentum", &Optimizer::average_momentum, 0.99, 1, true},
     {"initial_accumulator_value", &Optimizer::initial_accumulator_value, 0.1, kInfinity, false},
     {"learning_rate_power", &Optimizer::learning_rate_power, -0.5, 0, true, -kInfinity},
     {"l1", &Optimizer::l1, 0, kInfinity, false},
@@ -34,6 +38,11 @@ constexpr HyperParameter kHyperParameters[] = {
     {"l2_shrinkage", &Optimizer::l2_shrinkage, 0, kInfinity, false},
     {"beta", &Optimizer::beta, 0, kInfinity, false},
 };
+
+// What every rule may have beside its own.
+const std::vector<std::string> kShared = {
+    "weight_decay", "clipvalue", "clipnorm", "global_clipnorm",
+    "ema_momentum", "ema_overwrite_frequency", "gradient_accumulation_steps"};
 
 struct Known {
   OptimizerKind kind;
@@ -69,6 +78,14 @@ double value_of(const HyperParameter& p, const Attrs& spec) {
                    ", received " + std::to_string(value) + ".");
 }
 
+int64_t count_of(const Attrs& spec, const char* name, int64_t fallback) {
+  const int64_t value = spec.integer(name, fallback);
+  if (value < fallback)
+    throw ValueError(std::string("[optimizer] expected ") + name + " to be at least " + std::to_string(fallback) +
+                     ", received " + std::to_string(value) + ".");
+  return value;
+}
+
 // Updates come after the backward pass, from the trainer; a graph holds none.
 void infer(Infer& node) {
   node.fail("no update rule among the nodes of a graph", "one", "Give it to the trainer: Trainer.set_optimizer.");
@@ -81,17 +98,22 @@ void forward(Build&) {}
 Optimizer optimizer_from(const Attrs& spec) {
   const Known& rule = find(spec.text("kind"));
   for (const auto& [name, value] : spec.all())
-    if (name != "weight_decay" &&
+    if (std::find(kShared.begin(), kShared.end(), name) == kShared.end() &&
         std::find(rule.attributes.begin(), rule.attributes.end(), name) == rule.attributes.end())
       throw ValueError(std::string("[optimizer] ") + rule.name + " received an unknown parameter '" + name + "'." +
                        suggestion(name, rule.attributes));
   Optimizer optimizer;
   optimizer.kind = rule.kind;
   for (const HyperParameter& p : kHyperParameters) optimizer.*p.field = value_of(p, spec);
+  optimizer.averages = spec.has("ema_momentum");
+  optimizer.overwrite_every = count_of(spec, "ema_overwrite_frequency", 0);
+  optimizer.accumulation = count_of(spec, "gradient_accumulation_steps", 1);
+  if ((optimizer.clip_value > 0) + (optimizer.clip_norm > 0) + (optimizer.global_clip_norm > 0) > 1)
+    throw ValueError("[optimizer] expected one of clipvalue, clipnorm and global_clipnorm, received several.");
   return optimizer;
 }
 
-int optimizer_slots(OptimizerKind kind) { return known_rules()[size_t(kind)].slots; }
+int rule_slots(OptimizerKind kind) { return known_rules()[size_t(kind)].slots; }
 
 double optimizer_slot_start(const Optimizer& optimizer, int slot) {
   const bool accumulates = optimizer.kind == OptimizerKind::adagrad || optimizer.kind == OptimizerKind::ftrl;

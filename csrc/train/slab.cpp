@@ -1,6 +1,7 @@
 #include "train/slab.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 
@@ -45,6 +46,18 @@ void Slab::fill_slot(int slot, double value) {
     std::fill_n(reinterpret_cast<T*>(buffer.data()), buffer.bytes() / int64_t(sizeof(T)), number);
   };
   kernels_.dtype == DType::f32 ? fill(float(value)) : fill(value);
+}
+
+void Slab::copy_weights(int slot) { std::copy_n(weights_.data(), bytes_, slots_[size_t(slot)].data()); }
+
+void Slab::set_rate_factors(const std::vector<double>& factors) {
+  if (!factors.empty() && factors.size() != variables_.size())
+    throw ValueError("[trainer] expected a rate factor for each of " + std::to_string(variables_.size()) +
+                     " variables, received " + std::to_string(factors.size()) + ".");
+  for (const double factor : factors)
+    if (!(factor >= 0) || std::isinf(factor))
+      throw ValueError("[trainer] expected finite rate factors of at least 0, received " + std::to_string(factor) + ".");
+  for (size_t i = 0; i < variables_.size(); ++i) variables_[i].rate_factor = factors.empty() ? 1 : factors[i];
 }
 
 void Slab::set_undecayed(const std::vector<int>& variables) {

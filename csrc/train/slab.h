@@ -25,8 +25,11 @@ class Slab {
   // Allocates zeroed slots; those there already are kept, and stay where they are.
   void set_slots(int count);
   void fill_slot(int slot, double value);
+  void copy_weights(int slot);  // into the slot
   // Weight decay leaves these alone, and no others.
   void set_undecayed(const std::vector<int>& variables);
+  // Of the learning rate, one a variable; none: 1 for all.
+  void set_rate_factors(const std::vector<double>& factors);
 
   // Canonical row-major copies, element_count(shape) elements of the slab's dtype.
   enum class Part { weight, gradient, slot };

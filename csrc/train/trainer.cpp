@@ -39,6 +39,7 @@ RunState state_of(const Plan& plan, const Job& job, int64_t batch) {
   state.step = job.step + (plan.has_optimizer() ? batch - job.first_batch : 0);
   state.seed = job.seed;
   state.learning_rate = job.rates ? job.rates[batch - job.first_batch] : 0;
+  if (job.momenta) state.momentum = job.momenta[batch - job.first_batch];
   return state;
 }
 
@@ -126,12 +127,15 @@ Trainer::Trainer(DType dtype, std::vector<VariableSpec> variables, int max_worke
     throw ValueError("[trainer] expected n_threads of at least 1, received " + std::to_string(max_workers) + ".");
 }
 
-void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed) {
+void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed,
+                            const std::vector<double>& rate_factors) {
   std::unique_lock<Gate> lock(state_);
   slab_.set_undecayed(undecayed);
-  slab_.set_slots(optimizer_slots(optimizer.kind));
+  slab_.set_rate_factors(rate_factors);
+  slab_.set_slots(optimizer_slots(optimizer));
   for (int slot = 0; !keep_slots && slot < slab_.n_slots(); ++slot)
     slab_.fill_slot(slot, optimizer_slot_start(optimizer, slot));
+  if (!keep_slots && optimizer.averages) slab_.copy_weights(average_slot(optimizer));
   optimizer_ = optimizer;
 }
 

@@ -18,6 +18,7 @@ struct Job {
   int64_t n_rows = 0;
   const RowIndex* index = nullptr;  // row i of the pass is this row of the data set; null: row i
   const double* rates = nullptr;    // learning rate of each batch, rates[0] that of first_batch
+  const double* momenta = nullptr;  // the same for the optimizer's momentum or beta_1; null: as it is
   int64_t step = 0;                 // optimizer steps finished before first_batch
   uint64_t seed = 0;
   std::vector<Sink> outputs;  // arrays of n_rows rows, one per output of the graph
@@ -34,7 +35,9 @@ class Trainer {
   const Slab& slab() const { return slab_; }
 
   // Slots start as the rule wants them, or go on with what they hold. Weight decay leaves the `undecayed` variables alone.
-  void set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed);
+  // Averages start as the weights. Without `rate_factors` all variables have the same rate.
+  void set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed,
+                     const std::vector<double>& rate_factors);
   std::unique_ptr<Plan> plan(const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients,
                              bool samples = false);
 

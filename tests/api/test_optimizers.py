@@ -78,7 +78,8 @@ def test_a_learning_rate_may_be_any_number(rate):
         (lambda: Adam(weight_decay=-0.1), ValueError), (lambda: optimizers.AdamW(weight_decay=None), ValueError),
         (lambda: optimizers.Ftrl(learning_rate_power=0.5), ValueError),
         (lambda: optimizers.Adagrad(initial_accumulator_value=-0.1), ValueError),
-        (lambda: SGD(clipnorm=1.0), ValueError),
+        (lambda: SGD(clipnorm=-1.0), ValueError), (lambda: SGD(clipnorm=1.0, clipvalue=1.0), ValueError),
+        (lambda: SGD(global_clipnorm="1"), TypeError),
         (lambda: SGD(name="a/b"), ValueError), (lambda: SGD(decay=-1.0), ValueError),
     ],
 )  # fmt: skip

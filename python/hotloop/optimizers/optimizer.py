@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 # Arguments of Keras that no kernel serves yet, with its defaults.
 _NOT_YET = {
-    "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
-    "ema_momentum": 0.99, "ema_overwrite_frequency": None, "loss_scale_factor": None,
+    "use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None, "loss_scale_factor": None,
     "gradient_accumulation_steps": None,
 }  # fmt: skip
+_CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 
 
 class Optimizer(Initialised):
@@ -42,7 +42,12 @@ class Optimizer(Initialised):
     **kwargs
         `weight_decay`: before each update every weight loses learning_rate * weight_decay of itself (None: nothing),
         but for those of `exclude_from_weight_decay`; Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
-        ICLR 2019. The Keras 2 spellings `lr` and `decay`; with `decay` the rate of step k is divided by 1 + decay k.
+        ICLR 2019.
+        One of `clipnorm` (a variable's gradient is shortened to this norm), `global_clipnorm` (all gradients together
+        are) and `clipvalue` (every element is brought into [-clipvalue, clipvalue]); None or 0: nothing. A norm that is
+        too large for the element type is computed in float64; a global one that is not finite makes gradients NaN.
+        Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
+        The Keras 2 spellings `lr` and `decay`; with `decay` the rate of step k is divided by 1 + decay k.
 
     Attributes
     ----------
@@ -71,6 +76,7 @@ class Optimizer(Initialised):
             _deprecated(f"{self._where}(decay=...) is now a schedule of optimizers.schedules as learning_rate")
         decay = kwargs.pop("weight_decay", None)
         self.weight_decay = None if decay is None else self._number("weight_decay", decay, 0, math.inf)
+        self._take_clips(kwargs)
         self._excluded: tuple[list[Any], list[str]] = ([], [])
         self._refuse(kwargs, arguments)
         self._learning_rate = self._checked_rate(learning_rate)
@@ -99,6 +105,7 @@ class Optimizer(Initialised):
         config = {"name": self.name, "learning_rate": described}
         if self.weight_decay is not None:
             config["weight_decay"] = self.weight_decay
+        config |= {name: value for name in _CLIPS if (value := getattr(self, name)) is not None}
         return {**config, "decay": self.decay} if self.decay else config
 
     @classmethod
@@ -146,7 +153,8 @@ class Optimizer(Initialised):
 
     def full_spec(self) -> dict[str, Any]:
         """`spec`, and what every rule may have."""
-        return {**self.spec(), "weight_decay": self.weight_decay} if self.weight_decay else self.spec()
+        shared = {name: value for name in ("weight_decay", *_CLIPS) if (value := getattr(self, name))}
+        return {**self.spec(), **shared}
 
     def slot_start(self, slot: str) -> float:
         """What a slot holds before the first update."""
@@ -252,6 +260,14 @@ class Optimizer(Initialised):
             return rate
         return self._number("learning_rate", rate, 0, math.inf)
 
+    def _take_clips(self, kwargs: dict[str, Any]) -> None:
+        self.clipnorm = self.global_clipnorm = self.clipvalue = None
+        given = {name: value for name in _CLIPS if (value := kwargs.pop(name, None)) is not None}
+        if len(given) > 1:
+            raise ValueError(f"[{self._where}] expected one of {', '.join(_CLIPS)}, received {', '.join(given)}.")
+        for name, value in given.items():
+            setattr(self, name, self._number(name, value, 0, math.inf))
+
     def _number(self, name: str, value: Any, least: float, most: float, below: bool = False) -> float:
         """A hyper-parameter as a float in [least, most], or [least, most) if `below`."""
         try:
@@ -272,7 +288,9 @@ class Optimizer(Initialised):
     def _refuse(self, kwargs: dict[str, Any], arguments: tuple[str, ...]) -> None:
         take_not_yet(self._where, kwargs, _NOT_YET)
         for name in kwargs:
-            raise ValueError(unknown_argument(self._where, name, ["learning_rate", *arguments, "weight_decay", "name"]))
+            raise ValueError(
+                unknown_argument(self._where, name, ["learning_rate", *arguments, "weight_decay", *_CLIPS, "name"])
+            )
 
     def __repr__(self) -> str:
         return f"<{self._where} learning_rate={self._learning_rate!r}, iterations={self.iterations}>"

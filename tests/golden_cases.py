@@ -75,6 +75,9 @@ def run(case: Case, keras: Any) -> dict[str, np.ndarray]:
     model.compile(optimizer=case.optimizer(keras), loss=loss, **case.compile)
     x, y, result = case.x(), case.y(), {}
     for label, start, stop in (("short", 0, SHORT), ("long", SHORT, LONG)):
+        model.set_weights(
+            model.get_weights()
+        )  # Keras on JAX cannot train weights that share memory with their averages
         history = model.fit(
             x, y, batch_size=BATCH, initial_epoch=start, epochs=stop, shuffle=False, verbose=0, **case.fit()
         )
@@ -318,6 +321,9 @@ _NETS: dict[str, Case] = {
     "clipnorm": _mse(regularized, optimizer_with(clipnorm=0.05)),
     "clipvalue": _mse(chain(CLASSES, None), optimizer_with(clipvalue=0.01)),
     "global_clipnorm": _mse(constrained, optimizer_with(global_clipnorm=0.05, weight_decay=0.1)),
+    # averages of weights
+    "averages": _mse(constrained, optimizer_with(use_ema=True, ema_momentum=0.9)),
+    "averages_overwrite": _mse(regularized, optimizer_with(use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=3)),
     # graphs
     "preprocessed": _mse(preprocessed),
     "wide_and_deep": Case(wide_and_deep, momentum, "mse", lambda: [features(), features(1.0, 4)], targets),

@@ -262,6 +262,9 @@ VALUES: dict[str, Value] = (
         "path_clipnorm": _trajectory(lambda keras: keras.optimizers.SGD(0.1, clipnorm=0.5)),
         "path_global_clipnorm": _trajectory(lambda keras: keras.optimizers.SGD(0.1, global_clipnorm=0.5)),
         "path_clipvalue": _trajectory(lambda keras: keras.optimizers.Adam(0.1, clipvalue=0.3, epsilon=0.1)),
+        "path_averages": _trajectory(
+            lambda keras: keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=2)
+        ),
         "path_adamax": _trajectory(lambda keras: keras.optimizers.Adamax(0.1)),
         "path_nadam": _trajectory(lambda keras: keras.optimizers.Nadam(0.1)),
         "path_adagrad": _trajectory(lambda keras: keras.optimizers.Adagrad(0.1)),

@@ -23,12 +23,15 @@ class Optimizer:
 
     def __init__(
         self, kind, momentum=0.9, beta_1=0.9, beta_2=0.999, rho=0.9, epsilon=EPSILON, weight_decay=0.0,
-        initial_accumulator_value=0.1, clipvalue=0.0, clipnorm=0.0, global_clipnorm=0.0, **ftrl,
+        initial_accumulator_value=0.1, clipvalue=0.0, clipnorm=0.0, global_clipnorm=0.0,
+        ema_momentum=None, ema_overwrite_frequency=0, gradient_accumulation_steps=1, **ftrl,
     ):  # fmt: skip
         self.kind, self.momentum, self.rho = kind, momentum, rho
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.weight_decay, self.ftrl = weight_decay, ftrl
         self.clips = clipvalue, clipnorm, global_clipnorm
+        self.average, self.ema, self.overwrite = None, ema_momentum, ema_overwrite_frequency
+        self.accumulation, self.pending = gradient_accumulation_steps, []
         self.m = self.v = self.a = self.most = 0.0
         self.sum = initial_accumulator_value
         self.product = 1.0
@@ -36,8 +39,21 @@ class Optimizer:
 
     def step(self, w, g, rate, others=()):
         """`others`: the gradients of all other variables."""
+        self.pending.append((g, *others))
+        if len(self.pending) < self.accumulation:
+            return w
+        g, *others = (np.mean(each, axis=0) for each in zip(*self.pending, strict=True))
+        self.pending = []
         self.iterations += 1
-        g = clipped(g, others, *self.clips)
+        w = self._updated(w, clipped(g, others, *self.clips), rate)
+        if self.ema is not None:
+            first = self.iterations == 1
+            self.average = w if first else self.ema * self.average + (1 - self.ema) * w
+            if self.overwrite and self.iterations % self.overwrite == 0:
+                w = self.average
+        return w
+
+    def _updated(self, w, g, rate):
         w = w - rate * self.weight_decay * w
         if rule := getattr(self, f"_{self.kind}", None):
             return rule(w, g, rate)

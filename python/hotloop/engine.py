@@ -43,7 +43,9 @@ class Engine:
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
         add_locks(self, "_lock")
         self.optimizer: Any = None
+        self.swapped = False  # the averages are the weights, and the weights in the place of the averages
         self._spec: tuple[dict[str, Any], list[int]] = ({}, [])  # and what weight decay leaves alone
+        self._kept: tuple[str, tuple[str, ...]] = ("", ())  # the kind of rule, and its slots
         if previous is not None and previous.optimizer is not None:
             self._take_slots(previous)
 
@@ -54,10 +56,12 @@ class Engine:
         spec, undecayed = optimizer.full_spec(), optimizer.undecayed(self.slab.variables)
         if optimizer is self.optimizer and (spec, undecayed) == self._spec:
             return
-        keep = optimizer is self.optimizer and spec["kind"] == self._spec[0]["kind"]
-        with self.slab.busy:
+        keep = optimizer is self.optimizer and self._kept == (spec["kind"], optimizer.kept_names)
+        with self.slab.at_home():  # averages start as the weights
             self.trainer.set_optimizer(spec, keep_slots=keep, undecayed=undecayed)
             self.optimizer, self._spec = optimizer, (dict(spec), undecayed)
+            self._kept = spec["kind"], optimizer.kept_names
+            self.swapped = keep and self.swapped
         for program in list(self._programs.values()):
             if program.update:
                 program.drop_plans()
@@ -67,7 +71,7 @@ class Engine:
         if self.optimizer is None:
             return []
         return [
-            [self.trainer.get_slot(s, i) for i in range(self.slab.size)] for s in range(len(self.optimizer.slot_names))
+            [self.trainer.get_slot(s, i) for i in range(self.slab.size)] for s in range(len(self.optimizer.kept_names))
         ]
 
     def set_slot(self, slot: int, index: int, array: np.ndarray) -> None:
@@ -76,11 +80,35 @@ class Engine:
 
     def _take_slots(self, previous: Engine) -> None:
         self.use_optimizer(previous.optimizer)
-        for s in range(len(self.optimizer.slot_names)):
+        for s in range(len(self.optimizer.kept_names)):
             for variable in self.slab.variables:
                 old = previous.slab.place_of(variable)
                 if old is not None:
                     self.trainer.set_slot(s, self.slab.index_of(variable), previous.trainer.get_slot(s, old))
+        self.swapped = previous.swapped
+
+    def swap_averages(self, variables: Sequence[Variable]) -> None:
+        """Let weights and their averages change places."""
+        slot = self.optimizer.kept_names.index("average")
+        with self.slab.at_home():
+            places = [self.slab.index_of(variable) for variable in variables]
+            pairs = [(i, self.trainer.get(i), self.trainer.get_slot(slot, i)) for i in places]
+            for i, weight, average in pairs:
+                self.trainer.set(i, average)
+                self.trainer.set_slot(slot, i, weight)
+            self.swapped = not self.swapped
+
+    def finish_averages(self, variables: Sequence[Variable]) -> None:
+        """Make the averages the weights, where there are any."""
+        if self.optimizer is None or not self.optimizer.use_ema:
+            return
+        if not self.swapped:
+            self.swap_averages(variables)
+        slot = self.optimizer.kept_names.index("average")
+        with self.slab.at_home():
+            for i in [self.slab.index_of(variable) for variable in variables]:
+                self.trainer.set_slot(slot, i, self.trainer.get(i))
+            self.swapped = False
 
     # Programs.
 

@@ -138,6 +138,7 @@ class _Training:
 
             totals = resume(self, self.resume_from)
         logs: dict[str, Any] = {}
+        trained = self.resume_from is not None
         for epoch in range(self.epoch, epochs):
             if self.model.stop_training:  # it had stopped when the file was written
                 break
@@ -149,7 +150,7 @@ class _Training:
                 self.callbacks.on_epoch_begin(epoch)
             elif self.callbacks.progbar is not None:  # the others have seen this epoch begin
                 self.callbacks.progbar.on_epoch_begin(epoch)
-            logs, totals = self._epoch(totals), None
+            logs, totals, trained = self._epoch(totals), None, True
             if self.validation is not None and self.validates(epoch + 1):
                 _, val_logs = run_test(model, self.validation, self.validation_steps, self.callbacks, "fit")
                 logs.update({f"val_{name}": value for name, value in val_logs.items()})
@@ -159,6 +160,8 @@ class _Training:
             self.callbacks.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
+        if trained:
+            model._get_engine().finish_averages(model.trainable_weights)
         self.callbacks.on_train_end(logs)
 
     def _epoch(self, totals: np.ndarray | None) -> dict[str, Any]:

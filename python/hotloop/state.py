@@ -145,7 +145,7 @@ def _optimizer_state(model: Model) -> dict[str, Any] | None:
     engine = model._engine
     slots: dict[str, list[Any]] = {}
     if engine is not None and engine.optimizer is optimizer:
-        for name, arrays in zip(optimizer.slot_names, engine.slots(), strict=True):
+        for name, arrays in zip(optimizer.kept_names, engine.slots(), strict=True):
             slots[name] = [_slot_of(arrays, engine.slab.place_of(v)) for v in model.weights]
     return {"iterations": int(optimizer.iterations), "slots": slots}
 
@@ -164,7 +164,7 @@ def _set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
     engine = model._get_engine()
     engine.use_optimizer(optimizer)
     weights = model.weights
-    for s, name in enumerate(optimizer.slot_names):
+    for s, name in enumerate(optimizer.kept_names):
         arrays = slots.get(name) or [None] * len(weights)
         if len(arrays) != len(weights):
             raise ValueError(f"[set_state] expected {len(weights)} arrays for slot '{name}', received {len(arrays)}.")

@@ -221,7 +221,7 @@ def _totals(model: Any) -> list[str]:
     ]  # fmt: skip
     optimizer = model.optimizer if model.compiled else None
     if optimizer is not None and optimizer.iterations:
-        count, size = (len(optimizer.slot_names) * n for n in sizes["trainable"])
+        count, size = (len(optimizer.kept_names) * n for n in sizes["trainable"])
         scalars = 1 if optimizer.has_schedule else 2  # the step, and a constant learning rate
         lines.append(_total("Optimizer", count + scalars, size + 4 * scalars))
     return lines

@@ -38,6 +38,10 @@ RULES = [
     {"kind": "sgd", "clipvalue": 0.5},
     {"kind": "adam", "clipnorm": 1.5, "epsilon": 0.1},
     {"kind": "momentum", "global_clipnorm": 2.0, "weight_decay": 0.1},
+    {"kind": "adam", "ema_momentum": 0.8, "epsilon": 0.1},
+    {"kind": "nesterov", "ema_momentum": 0.7, "ema_overwrite_frequency": 3},
+    {"kind": "sgd", "gradient_accumulation_steps": 2},
+    {"kind": "adam", "gradient_accumulation_steps": 3, "global_clipnorm": 1.0, "ema_momentum": 0.5, "epsilon": 0.1},
 ]
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: "-".join(map(str, r.values())))
 SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "rmsprop": 1, "rmsprop_momentum": 2}
@@ -48,7 +52,7 @@ SLOTS |= {"adagrad": 1, "adadelta": 2, "lion": 1, "ftrl": 2}
 class Net:
     """x w + b with x the identity, seeded by the target: dw is the target itself, db its column sums."""
 
-    def __init__(self, w, b, rule, dtype, n_threads=0, trainable=(True, True)):
+    def __init__(self, w, b, rule, dtype, n_threads=0, trainable=(True, True), factors=()):
         self.dtype, (K, N) = dtype, w.shape
         graph = _core.Graph(dtype)
         x, target = graph.input((K,), dtype, "x"), graph.input((N,), dtype, "target")
@@ -57,17 +61,18 @@ class Net:
         self.trainer = _core.Trainer([("w", w.shape), ("b", b.shape)], dtype, n_threads)
         for i, v in enumerate((w, b)):
             self.trainer.set(i, v)
-        self.trainer.set_optimizer(rule)
+        self.trainer.set_optimizer(rule, rate_factors=factors)
         self.plan = self.trainer.plan(graph, K, training=True, update=True)
         self.eye, self.steps = np.eye(K, dtype=dtype), 0
 
-    def run(self, gradients, rates):
+    def run(self, gradients, rates, momenta=None):
         """One step for each gradient, all in one call."""
         n, K = len(gradients), len(self.eye)
         data = _core.Dataset([np.tile(self.eye, (n, 1)), gradients.reshape(n * K, -1)])
         done = self.trainer.run(
-            self.plan, data, 0, n, K, n * K, rates=np.asarray(rates, float), step=self.steps, slice_seconds=60
-        )
+            self.plan, data, 0, n, K, n * K, rates=np.asarray(rates, float), step=self.steps, slice_seconds=60,
+            momenta=momenta,
+        )  # fmt: skip
         self.steps += done
         return self.trainer.get(0), self.trainer.get(1)
 
@@ -114,7 +119,8 @@ def test_weights_slots_and_step_are_all_it_takes_to_resume(rule, dtype, rng):
     first = Net(w, b, rule, dtype)
     half = first.run(gradients[:3], rates[:3])
     second = Net(*half, rule, dtype)
-    assert second.trainer.n_slots == SLOTS[rule["kind"]]
+    more = ("ema_momentum" in rule) + ("gradient_accumulation_steps" in rule)
+    assert second.trainer.n_slots == SLOTS[rule["kind"]] + more
     for slot in range(second.trainer.n_slots):
         for i in range(2):
             second.trainer.set_slot(slot, i, first.trainer.get_slot(slot, i))
@@ -141,6 +147,66 @@ def test_an_update_has_the_same_bits_for_any_team(rule, dtype, rng):
     for team in harness.TEAMS[1:]:
         together = Net(w, b, rule, dtype, n_threads=team).run(gradients, rates)
         assert all(harness.same_bits(a, c) for a, c in zip(alone, together, strict=True)), f"{team} threads"
+
+
+@pytest.mark.parametrize("overwrite", [0, 2])
+@pytest.mark.parametrize("rows", [1, 7])
+def test_averages_are_those_of_the_weights(overwrite, rows, dtype, rng):
+    rule = {"kind": "momentum", "ema_momentum": 0.9, "ema_overwrite_frequency": overwrite}
+    w, b, gradients, rates = start(rng, rows, 40, dtype, 5)
+    net, optimizer, want = Net(w, b, rule, dtype), reference.Optimizer(**rule), w.astype(float)
+    assert harness.same_bits(net.trainer.get_slot(1, 0), w)
+    for g, rate in zip(gradients, rates, strict=True):
+        net.run(g[None], [rate])
+        want = optimizer.step(want, g.astype(float), rate)
+        got = net.trainer.get_slot(1, 0)
+        assert_close(got, optimizer.average, "optimizer", _core.row(dtype), dtype, 1, 10 * (1 + np.abs(w).max()))
+
+
+def test_weights_change_at_every_nth_batch_only(dtype, rng):
+    w, b, gradients, rates = start(rng, 3, 20, dtype, 6)
+    net = Net(w, b, {"kind": "adam", "gradient_accumulation_steps": 3, "ema_momentum": 0.5}, dtype)
+    before = [net.trainer.get(0), net.trainer.get_slot(0, 0), net.trainer.get_slot(2, 0)]
+    for step in range(6):
+        net.run(gradients[step : step + 1], rates[step : step + 1])
+        after = [net.trainer.get(0), net.trainer.get_slot(0, 0), net.trainer.get_slot(2, 0)]
+        same = [harness.same_bits(a, c) for a, c in zip(before, after, strict=True)]
+        assert same == [step % 3 != 2] * 3, step
+        before = after
+
+
+def test_a_rate_factor_is_that_of_one_variable(dtype, rng):
+    w, b, gradients, rates = start(rng, 4, 30, dtype, 4)
+    for rule in ({"kind": "adam", "weight_decay": 0.2, "epsilon": 0.1}, {"kind": "sgd", "global_clipnorm": 1.0}):
+        for factors in ([0.5, 2.0], [1.0, 0.0]):
+            net = Net(w, b, rule, dtype, factors=factors)
+            got_w, got_b = net.run(gradients, rates)
+            of_w, of_b = gradients.astype(float), gradients.astype(float).sum(1)
+            want_w = oracle(rule, w, of_w, factors[0] * rates, of_b)
+            want_b = oracle(rule, b, of_b, factors[1] * rates, of_w)
+            row, size = _core.row(dtype), 20 * (1 + np.abs(w).max())
+            assert_close(got_w, want_w, "optimizer", row, dtype, 1, size)
+            assert_close(got_b, want_b, "optimizer", row, dtype, 1, 4 * size)
+            if not factors[1]:
+                assert harness.same_bits(got_b, b)
+
+
+@pytest.mark.parametrize("factors", [[1.0], [1.0, -1.0], [1.0, float("nan")], [float("inf"), 1.0]])
+def test_rate_factors_without_meaning_are_refused(factors):
+    with pytest.raises(ValueError, match="rate factor"):
+        _core.Trainer([("v", (3,)), ("w", (3,))], "float32").set_optimizer({"kind": "sgd"}, rate_factors=factors)
+
+
+@pytest.mark.parametrize("kind", ["momentum", "nesterov", "adam", "adamax", "lion", "rmsprop_momentum"])
+def test_a_momentum_of_each_step_stands_for_the_optimizers(kind, dtype, rng):
+    w, b, gradients, rates = start(rng, 5, 21, dtype, 6)
+    momenta = np.linspace(0.95, 0.85, 6)
+    net, optimizer, want = Net(w, b, {"kind": kind}, dtype), reference.Optimizer(kind), w.astype(float)
+    got, _ = net.run(gradients, rates, momenta)
+    for g, rate, momentum in zip(gradients.astype(float), rates, momenta, strict=True):
+        optimizer.momentum = optimizer.beta_1 = momentum
+        want = optimizer.step(want, g, rate)
+    assert_close(got, want, "optimizer", _core.row(dtype), dtype, 1, 20 * (1 + np.abs(w).max()))
 
 
 def test_adam_is_right_after_ten_million_steps(dtype, rng):
@@ -214,6 +280,9 @@ def test_a_net_of_few_rows_is_clipped_too(dtype, rng):
         ({"kind": "rmsprop", "momentum": 0.9}, "unknown parameter 'momentum'"),
         ({"kind": "adam", "epsilon": float("nan")}, "epsilon"),
         ({"kind": "adam", "clipnorm": -1.0}, "clipnorm"),
+        ({"kind": "adam", "ema_momentum": 1.5}, "ema_momentum"),
+        ({"kind": "adam", "ema_overwrite_frequency": -1}, "ema_overwrite_frequency"),
+        ({"kind": "adam", "gradient_accumulation_steps": 0}, "gradient_accumulation_steps"),
         ({"kind": "adam", "clipnorm": 1.0, "clipvalue": 1.0}, "one of clipvalue"),
     ],
 )

@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from ..variable import Variable
 
 # Arguments of Keras that no kernel serves yet, with its defaults.
-_NOT_YET = {
-    "use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None, "loss_scale_factor": None,
-    "gradient_accumulation_steps": None,
-}  # fmt: skip
+_NOT_YET = {"loss_scale_factor": None, "gradient_accumulation_steps": None}
+_AVERAGES = ("use_ema", "ema_momentum", "ema_overwrite_frequency")
 _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 
 
@@ -47,6 +45,10 @@ class Optimizer(Initialised):
         are) and `clipvalue` (every element is brought into [-clipvalue, clipvalue]); None or 0: nothing. A norm that is
         too large for the element type is computed in float64; a global one that is not finite makes gradients NaN.
         Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
+        `use_ema`: running averages of the weights are kept, average = ema_momentum * average + (1 - ema_momentum) * w
+        after every update (the first one starts them). They become the weights every `ema_overwrite_frequency` updates
+        (None: never), and at the end of every `fit`. `callbacks.SwapEMAWeights` puts them in for evaluations.
+        Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control 30, 1992.
         The Keras 2 spellings `lr` and `decay`; with `decay` the rate of step k is divided by 1 + decay k.
 
     Attributes
@@ -54,7 +56,9 @@ class Optimizer(Initialised):
     iterations : int
         Updates made so far, over all calls of `fit`.
     slot_names : tuple of str
-        What the engine keeps for every weight.
+        What the rule keeps for every weight.
+    kept_names : tuple of str
+        What the engine keeps for every weight: the rule's slots, and averages.
     """
 
     made_first = "_iterations"
@@ -77,6 +81,7 @@ class Optimizer(Initialised):
         decay = kwargs.pop("weight_decay", None)
         self.weight_decay = None if decay is None else self._number("weight_decay", decay, 0, math.inf)
         self._take_clips(kwargs)
+        self._take_averages(kwargs)
         self._excluded: tuple[list[Any], list[str]] = ([], [])
         self._refuse(kwargs, arguments)
         self._learning_rate = self._checked_rate(learning_rate)
@@ -86,8 +91,13 @@ class Optimizer(Initialised):
 
     @property
     def slot_names(self) -> tuple[str, ...]:
-        """What the engine keeps for every weight, in order."""
+        """What the rule keeps for every weight, in order."""
         return ()
+
+    @property
+    def kept_names(self) -> tuple[str, ...]:
+        """What the engine keeps for every weight, in order."""
+        return (*self.slot_names, *(["average"] if self.use_ema else []))
 
     def spec(self) -> dict[str, Any]:
         """The rule, as `Trainer.set_optimizer` takes it."""
@@ -106,6 +116,9 @@ class Optimizer(Initialised):
         if self.weight_decay is not None:
             config["weight_decay"] = self.weight_decay
         config |= {name: value for name in _CLIPS if (value := getattr(self, name)) is not None}
+        if self.use_ema:
+            config |= {"use_ema": True, "ema_momentum": self.ema_momentum}
+            config |= {"ema_overwrite_frequency": self.ema_overwrite_frequency}
         return {**config, "decay": self.decay} if self.decay else config
 
     @classmethod
@@ -154,6 +167,9 @@ class Optimizer(Initialised):
     def full_spec(self) -> dict[str, Any]:
         """`spec`, and what every rule may have."""
         shared = {name: value for name in ("weight_decay", *_CLIPS) if (value := getattr(self, name))}
+        if self.use_ema:
+            shared["ema_momentum"] = self.ema_momentum
+            shared["ema_overwrite_frequency"] = self.ema_overwrite_frequency or 0
         return {**self.spec(), **shared}
 
     def slot_start(self, slot: str) -> float:
@@ -268,6 +284,17 @@ class Optimizer(Initialised):
         for name, value in given.items():
             setattr(self, name, self._number(name, value, 0, math.inf))
 
+    def _take_averages(self, kwargs: dict[str, Any]) -> None:
+        self.use_ema = bool(kwargs.pop("use_ema", False))
+        self.ema_momentum = self._number("ema_momentum", kwargs.pop("ema_momentum", 0.99), 0, 1)
+        self.ema_overwrite_frequency = self._count(kwargs, "ema_overwrite_frequency", 1)
+
+    def _count(self, kwargs: dict[str, Any], name: str, least: int) -> int | None:
+        value = kwargs.pop(name, None)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
+            raise ValueError(f"[{self._where}] expected {name} to be None or at least {least}, received {value!r}.")
+        return None if value is None else int(value)
+
     def _number(self, name: str, value: Any, least: float, most: float, below: bool = False) -> float:
         """A hyper-parameter as a float in [least, most], or [least, most) if `below`."""
         try:
@@ -289,7 +316,9 @@ class Optimizer(Initialised):
         take_not_yet(self._where, kwargs, _NOT_YET)
         for name in kwargs:
             raise ValueError(
-                unknown_argument(self._where, name, ["learning_rate", *arguments, "weight_decay", *_CLIPS, "name"])
+                unknown_argument(
+                    self._where, name, ["learning_rate", *arguments, "weight_decay", *_CLIPS, *_AVERAGES, "name"]
+                )
             )
 
     def __repr__(self) -> str:

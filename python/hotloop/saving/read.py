@@ -97,7 +97,7 @@ def _check_weights(model: Any, kinds: list[tuple[tuple[int, ...], str]]) -> None
 
 
 def _check_slots(model: Any, optimizer: Mapping[str, Any] | None) -> None:
-    known = () if model.optimizer is None else model.optimizer.slot_names
+    known = () if model.optimizer is None else model.optimizer.kept_names
     for slot in optimizer["slots"] if optimizer is not None else ():
         if slot not in known:
             raise ValueError(f"an optimizer's slot '{slot}', which it does not have")

@@ -324,6 +324,8 @@ _NETS: dict[str, Case] = {
     # averages of weights
     "averages": _mse(constrained, optimizer_with(use_ema=True, ema_momentum=0.9)),
     "averages_overwrite": _mse(regularized, optimizer_with(use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=3)),
+    # gradients of several batches
+    "accumulated": _mse(regularized, optimizer_with(gradient_accumulation_steps=3, clipnorm=0.1, weight_decay=0.1)),
     # graphs
     "preprocessed": _mse(preprocessed),
     "wide_and_deep": Case(wide_and_deep, momentum, "mse", lambda: [features(), features(1.0, 4)], targets),

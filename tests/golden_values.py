@@ -265,6 +265,7 @@ VALUES: dict[str, Value] = (
         "path_averages": _trajectory(
             lambda keras: keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=2)
         ),
+        "path_accumulated": _trajectory(lambda keras: keras.optimizers.Adam(0.1, gradient_accumulation_steps=2)),
         "path_adamax": _trajectory(lambda keras: keras.optimizers.Adamax(0.1)),
         "path_nadam": _trajectory(lambda keras: keras.optimizers.Nadam(0.1)),
         "path_adagrad": _trajectory(lambda keras: keras.optimizers.Adagrad(0.1)),

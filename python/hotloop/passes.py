@@ -25,7 +25,7 @@ class Pass:
     seed : int
         Of the random numbers.
     optimizer : Optimizer, optional
-        Of a training pass; its iterations follow the batches that have really run, also after an interrupt, and
+        Of a training pass; its counts follow the batches that have really run, also after an interrupt, and
         those that a callback has trained in between.
     """
 
@@ -34,7 +34,7 @@ class Pass:
     ) -> None:
         self.engine, self.program, self.resolved = engine, program, resolved
         self.seed, self.optimizer = seed, optimizer
-        self._others = optimizer.iterations if optimizer is not None else 0  # steps that are not this pass's
+        self._others = optimizer.batches if optimizer is not None else 0  # steps that are not this pass's
         self._plan: Any = None
         self._retired: Any = 0.0  # totals of the plans used before the present one
         self._mark: tuple[Chunk | None, int, float] = (None, 0, 0.0)  # chunk; batches and rows run before it
@@ -48,7 +48,7 @@ class Pass:
             self._take_plan(chunk.batch_size)
         self._rates = None
         if rates and self.optimizer is not None:
-            self._rates = self.optimizer.rates(self.optimizer.iterations, chunk.count)
+            self._rates = self.optimizer.rates(self.optimizer.batches, chunk.count)
 
     def run(self, done: int, count: int) -> int:
         """Run up to `count` batches after the first `done` of the chunk; returns how many, within about 50 ms."""
@@ -58,7 +58,7 @@ class Pass:
         if self.program.constrained:
             count = 1
         if self.optimizer is not None:
-            step = self.optimizer.iterations
+            step = self.optimizer.batches
             self._others = step - before - done
             # between batches a callback may have set the learning rate
             rates = self.optimizer.rates(step, count) if self._rates is None else self._rates[done : done + count]
@@ -68,12 +68,13 @@ class Pass:
                     self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index,
                     rates, step, self.seed,
                 )  # fmt: skip
-                self.program.constrain(self.engine.slab)
                 if self.optimizer is not None:
-                    self.optimizer.iterations = step + ran
+                    if (step + ran) % self.optimizer.accumulation == 0:
+                        self.program.constrain(self.engine.slab)
+                    self.optimizer.batches = step + ran
         except BaseException:  # interrupted: some of the batches may have run
             if self.optimizer is not None:
-                self.optimizer.iterations = self._others + self.batches_done()
+                self.optimizer.batches = self._others + self.batches_done()
             raise
         return ran
 

@@ -96,20 +96,21 @@ class Runtime:
         dataset = program.bind(columns, where)
         step, rates = 0, None
         if optimizer is not None:
-            step = optimizer.iterations
+            step = optimizer.batches
             rates = optimizer.rates(step, 1)
         plan = program.take_plan(engine.trainer, rows_for(n))
         plan.reset_metrics()
         try:
             with engine.slab.at_home():
                 engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now())
-                program.constrain(engine.slab)
                 if optimizer is not None:
-                    optimizer.iterations = step + 1
+                    if (step + 1) % optimizer.accumulation == 0:
+                        program.constrain(engine.slab)
+                    optimizer.batches = step + 1
         finally:
             rows = plan.metrics()
             if optimizer is not None and rows[0, 1] > 0:  # counted: the step was made, whatever interrupts us now
-                optimizer.iterations = step + 1
+                optimizer.batches = step + 1
         program.give_plan(plan)
         return resolved.logs(rows)
 

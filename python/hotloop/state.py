@@ -147,7 +147,7 @@ def _optimizer_state(model: Model) -> dict[str, Any] | None:
     if engine is not None and engine.optimizer is optimizer:
         for name, arrays in zip(optimizer.kept_names, engine.slots(), strict=True):
             slots[name] = [_slot_of(arrays, engine.slab.place_of(v)) for v in model.weights]
-    return {"iterations": int(optimizer.iterations), "slots": slots}
+    return {"iterations": int(optimizer.batches), "slots": slots}
 
 
 def _slot_of(arrays: list[np.ndarray], place: int | None) -> np.ndarray | None:
@@ -157,7 +157,7 @@ def _slot_of(arrays: list[np.ndarray], place: int | None) -> np.ndarray | None:
 
 def _set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
     optimizer = model.optimizer
-    optimizer.iterations = int(state["iterations"])
+    optimizer.batches = int(state["iterations"])
     slots = state.get("slots") or {}
     if not slots and model._engine is None:
         return

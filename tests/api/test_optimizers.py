@@ -81,6 +81,7 @@ def test_a_learning_rate_may_be_any_number(rate):
         (lambda: SGD(clipnorm=-1.0), ValueError), (lambda: SGD(clipnorm=1.0, clipvalue=1.0), ValueError),
         (lambda: SGD(global_clipnorm="1"), TypeError), (lambda: SGD(use_ema=True, ema_momentum=1.5), ValueError),
         (lambda: SGD(use_ema=True, ema_overwrite_frequency=0), ValueError),
+        (lambda: SGD(gradient_accumulation_steps=1), ValueError),
         (lambda: SGD(name="a/b"), ValueError), (lambda: SGD(decay=-1.0), ValueError),
     ],
 )  # fmt: skip

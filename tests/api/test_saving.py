@@ -51,7 +51,7 @@ def test_training_goes_on_bit_for_bit_as_if_it_had_not_stopped(tmp_path, make, o
     whole = compiled(make, optimizer)
     first = fit(whole, 2)
     again = through_file(whole, tmp_path)
-    assert again.optimizer.iterations == whole.optimizer.iterations == 6
+    assert again.optimizer.batches == whole.optimizer.batches == 6
     assert fit(again, 3) == fit(whole, 3)
     assert same_weights(whole, again)
 

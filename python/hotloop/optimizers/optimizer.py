@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..variable import Variable
 
 # Arguments of Keras that no kernel serves yet, with its defaults.
-_NOT_YET = {"loss_scale_factor": None, "gradient_accumulation_steps": None}
+_NOT_YET = {"loss_scale_factor": None}
 _AVERAGES = ("use_ema", "ema_momentum", "ema_overwrite_frequency")
 _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 
@@ -49,6 +49,9 @@ class Optimizer(Initialised):
         after every update (the first one starts them). They become the weights every `ema_overwrite_frequency` updates
         (None: never), and at the end of every `fit`. `callbacks.SwapEMAWeights` puts them in for evaluations.
         Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control 30, 1992.
+        `gradient_accumulation_steps`: weights change at every n-th batch only, by the mean of the n gradients;
+        clipping, weight decay, averages and constraints belong to that update. `iterations` counts updates, schedules
+        count batches. Gradients that wait for their update when `fit` ends are there for the next one.
         The Keras 2 spellings `lr` and `decay`; with `decay` the rate of step k is divided by 1 + decay k.
 
     Attributes
@@ -58,7 +61,9 @@ class Optimizer(Initialised):
     slot_names : tuple of str
         What the rule keeps for every weight.
     kept_names : tuple of str
-        What the engine keeps for every weight: the rule's slots, and averages.
+        What the engine keeps for every weight: the rule's slots, averages, and sums of gradients.
+    batches : int
+        Batches seen so far: `iterations`, unless gradients are accumulated.
     """
 
     made_first = "_iterations"
@@ -82,6 +87,7 @@ class Optimizer(Initialised):
         self.weight_decay = None if decay is None else self._number("weight_decay", decay, 0, math.inf)
         self._take_clips(kwargs)
         self._take_averages(kwargs)
+        self.gradient_accumulation_steps = self._count(kwargs, "gradient_accumulation_steps", 2)
         self._excluded: tuple[list[Any], list[str]] = ([], [])
         self._refuse(kwargs, arguments)
         self._learning_rate = self._checked_rate(learning_rate)
@@ -97,7 +103,13 @@ class Optimizer(Initialised):
     @property
     def kept_names(self) -> tuple[str, ...]:
         """What the engine keeps for every weight, in order."""
-        return (*self.slot_names, *(["average"] if self.use_ema else []))
+        more = {"average": self.use_ema, "gradient_accumulator": self.accumulation > 1}
+        return (*self.slot_names, *(name for name, there in more.items() if there))
+
+    @property
+    def accumulation(self) -> int:
+        """Batches of one update."""
+        return self.gradient_accumulation_steps or 1
 
     def spec(self) -> dict[str, Any]:
         """The rule, as `Trainer.set_optimizer` takes it."""
@@ -119,6 +131,8 @@ class Optimizer(Initialised):
         if self.use_ema:
             config |= {"use_ema": True, "ema_momentum": self.ema_momentum}
             config |= {"ema_overwrite_frequency": self.ema_overwrite_frequency}
+        if self.gradient_accumulation_steps:
+            config["gradient_accumulation_steps"] = self.gradient_accumulation_steps
         return {**config, "decay": self.decay} if self.decay else config
 
     @classmethod
@@ -170,6 +184,8 @@ class Optimizer(Initialised):
         if self.use_ema:
             shared["ema_momentum"] = self.ema_momentum
             shared["ema_overwrite_frequency"] = self.ema_overwrite_frequency or 0
+        if self.accumulation > 1:
+            shared["gradient_accumulation_steps"] = self.accumulation
         return {**self.spec(), **shared}
 
     def slot_start(self, slot: str) -> float:
@@ -183,7 +199,7 @@ class Optimizer(Initialised):
         """The rate of the coming step, without `decay`. Settable, unless the optimizer was made with a schedule."""
         rate = self._learning_rate
         if isinstance(rate, LearningRateSchedule):
-            return float(rate(self.iterations))
+            return float(rate(self.batches))
         return float(rate()) if callable(rate) else rate
 
     @learning_rate.setter
@@ -218,7 +234,7 @@ class Optimizer(Initialised):
         Parameters
         ----------
         step : int
-            Updates made before the first of them.
+            Batches before the first of them.
         n : int
 
         Returns
@@ -259,15 +275,28 @@ class Optimizer(Initialised):
     @property
     def iterations(self) -> int:
         """Updates made so far."""
-        return self._iterations
+        return self._iterations // self.accumulation
 
     @iterations.setter
     def iterations(self, value: int) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-            raise ValueError(f"[{self._where}] expected iterations to be an integer of at least 0, received {value!r}.")
+        self._check_count("iterations", value)
+        self._iterations = int(value) * self.accumulation
+
+    @property
+    def batches(self) -> int:
+        """Batches seen so far."""
+        return self._iterations
+
+    @batches.setter
+    def batches(self, value: int) -> None:
+        self._check_count("batches", value)
         self._iterations = int(value)
 
     # Checks.
+
+    def _check_count(self, name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            raise ValueError(f"[{self._where}] expected {name} to be an integer of at least 0, received {value!r}.")
 
     def _checked_rate(self, rate: Any) -> Any:
         if isinstance(rate, Mapping):
@@ -317,7 +346,17 @@ class Optimizer(Initialised):
         for name in kwargs:
             raise ValueError(
                 unknown_argument(
-                    self._where, name, ["learning_rate", *arguments, "weight_decay", *_CLIPS, *_AVERAGES, "name"]
+                    self._where,
+                    name,
+                    [
+                        "learning_rate",
+                        *arguments,
+                        "weight_decay",
+                        *_CLIPS,
+                        *_AVERAGES,
+                        "gradient_accumulation_steps",
+                        "name",
+                    ],
                 )
             )
 

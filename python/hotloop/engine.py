@@ -44,7 +44,7 @@ class Engine:
         add_locks(self, "_lock")
         self.optimizer: Any = None
         self.swapped = False  # the averages are the weights, and the weights in the place of the averages
-        self._spec: tuple[dict[str, Any], list[int]] = ({}, [])  # and what weight decay leaves alone
+        self._spec: Any = None  # what the trainer was told of it
         self._kept: tuple[str, tuple[str, ...]] = ("", ())  # the kind of rule, and its slots
         if previous is not None and previous.optimizer is not None:
             self._take_slots(previous)
@@ -53,18 +53,28 @@ class Engine:
 
     def use_optimizer(self, optimizer: Any) -> None:
         """Update with this optimizer from now on; one that was in use already keeps its slots."""
-        spec, undecayed = optimizer.full_spec(), optimizer.undecayed(self.slab.variables)
-        if optimizer is self.optimizer and (spec, undecayed) == self._spec:
+        variables = self.slab.variables
+        described = optimizer.full_spec(), optimizer.undecayed(variables), self._rate_factors(optimizer, variables)
+        if optimizer is self.optimizer and described == self._spec:
             return
+        spec, undecayed, factors = described
         keep = optimizer is self.optimizer and self._kept == (spec["kind"], optimizer.kept_names)
         with self.slab.at_home():  # averages start as the weights
-            self.trainer.set_optimizer(spec, keep_slots=keep, undecayed=undecayed)
-            self.optimizer, self._spec = optimizer, (dict(spec), undecayed)
+            self.trainer.set_optimizer(spec, keep_slots=keep, undecayed=undecayed, rate_factors=factors)
+            self.optimizer, self._spec = optimizer, described
             self._kept = spec["kind"], optimizer.kept_names
             self.swapped = keep and self.swapped
         for program in list(self._programs.values()):
             if program.update:
                 program.drop_plans()
+
+    def _rate_factors(self, optimizer: Any, variables: Sequence[Variable]) -> list[float]:
+        if not optimizer.learning_rate_factors:
+            return []
+        factors = [1.0] * self.slab.size
+        for variable in variables:
+            factors[self.slab.index_of(variable)] = optimizer.rate_factor(variable)
+        return factors
 
     def slots(self) -> list[list[np.ndarray]]:
         """Copies of the optimizer's slots: for each slot, one array for each variable."""

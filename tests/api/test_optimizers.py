@@ -232,3 +232,47 @@ def test_a_rate_of_zero_leaves_weights_where_they_are():
         model.fit(x, y, batch_size=4, epochs=1, verbose=0)
         for a, b in zip(before, model.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b, name)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_factors_of_the_learning_rate_are_those_of_the_first_pattern_found(batch_size):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((8, 4)), rng.random((8, 2))
+    factors = {"^body/": 0.5, "bias": 0.0}
+    plain, scaled = small(SGD(0.1)), small(SGD(0.1, learning_rate_factors=factors))
+    before = plain.get_weights()
+    for model in (plain, scaled):
+        model.fit(x[:batch_size], y[:batch_size], batch_size=batch_size, epochs=1, verbose=0)
+    moved = [w - b for w, b in zip(plain.get_weights(), before, strict=True)]
+    got = [w - b for w, b in zip(scaled.get_weights(), before, strict=True)]
+    for change, factor, want in zip(got, [0.5, 0.5, 1.0, 0.0], moved, strict=True):
+        np.testing.assert_allclose(change, factor * want, rtol=1e-4, atol=1e-7)
+
+
+def test_factors_of_the_learning_rate_come_back_from_a_file(tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((8, 4)), rng.random((8, 2))
+    model = small(Adam(0.1, learning_rate_factors={"^body/": 0.1, "": 1}))
+    model.fit(x, y, batch_size=4, epochs=1, verbose=0)
+    model.save(tmp_path / "m.safetensors")
+    again = keras.models.load_model(tmp_path / "m.safetensors")
+    assert again.optimizer.learning_rate_factors == {"^body/": 0.1, "": 1.0}
+    for each in (model, again):
+        each.fit(x, y, batch_size=4, epochs=1, verbose=0)
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("factors", "error"),
+    [
+        ({"(": 1.0}, ValueError),
+        ({"a": -1.0}, ValueError),
+        ({"a": "b"}, TypeError),
+        ([1.0], TypeError),
+        ({3: 1.0}, ValueError),
+    ],
+)
+def test_factors_without_meaning_are_refused(factors, error):
+    with pytest.raises(error, match="expected"):
+        SGD(learning_rate_factors=factors)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _NOT_YET = {"loss_scale_factor": None}
 _AVERAGES = ("use_ema", "ema_momentum", "ema_overwrite_frequency")
 _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
+_SHARED = ("weight_decay", *_CLIPS, *_AVERAGES, "gradient_accumulation_steps", "learning_rate_factors")
 
 
 class Optimizer(Initialised):
@@ -52,6 +53,10 @@ class Optimizer(Initialised):
         `gradient_accumulation_steps`: weights change at every n-th batch only, by the mean of the n gradients;
         clipping, weight decay, averages and constraints belong to that update. `iterations` counts updates, schedules
         count batches. Gradients that wait for their update when `fit` ends are there for the next one.
+        `learning_rate_factors`: a dict of regular expressions, searched for in the weights' paths (``layer/weight``),
+        to factors of their learning rate, and so of their weight decay; the first that is found counts, others have 1.
+        ``{"^head/": 1.0, "": 0.1}`` trains reused layers ten times slower than a new head. Howard and Ruder, "Universal
+        Language Model Fine-tuning for Text Classification", ACL 2018.
         The Keras 2 spellings `lr` and `decay`; with `decay` the rate of step k is divided by 1 + decay k.
 
     Attributes
@@ -88,6 +93,7 @@ class Optimizer(Initialised):
         self._take_clips(kwargs)
         self._take_averages(kwargs)
         self.gradient_accumulation_steps = self._count(kwargs, "gradient_accumulation_steps", 2)
+        self.learning_rate_factors = self._checked_factors(kwargs.pop("learning_rate_factors", None))
         self._excluded: tuple[list[Any], list[str]] = ([], [])
         self._refuse(kwargs, arguments)
         self._learning_rate = self._checked_rate(learning_rate)
@@ -133,6 +139,8 @@ class Optimizer(Initialised):
             config |= {"ema_overwrite_frequency": self.ema_overwrite_frequency}
         if self.gradient_accumulation_steps:
             config["gradient_accumulation_steps"] = self.gradient_accumulation_steps
+        if self.learning_rate_factors:
+            config["learning_rate_factors"] = dict(self.learning_rate_factors)
         return {**config, "decay": self.decay} if self.decay else config
 
     @classmethod
@@ -160,12 +168,7 @@ class Optimizer(Initialised):
         """
         names = [var_names] if isinstance(var_names, str) else list(var_names or ())
         for name in names:
-            try:
-                re.compile(name)
-            except (re.error, TypeError) as error:
-                raise ValueError(
-                    f"[{self._where}] expected var_names to be regular expressions, received {name!r}."
-                ) from error
+            self._check_pattern("var_names", name)
         self._excluded = (list(var_list or ()), names)
 
     def undecayed(self, variables: Sequence[Variable]) -> list[int]:
@@ -187,6 +190,11 @@ class Optimizer(Initialised):
         if self.accumulation > 1:
             shared["gradient_accumulation_steps"] = self.accumulation
         return {**self.spec(), **shared}
+
+    def rate_factor(self, variable: Variable) -> float:
+        """What the learning rate is multiplied by for a weight."""
+        found = (factor for name, factor in self.learning_rate_factors.items() if re.search(name, variable.path))
+        return next(found, 1.0)
 
     def slot_start(self, slot: str) -> float:
         """What a slot holds before the first update."""
@@ -294,6 +302,25 @@ class Optimizer(Initialised):
 
     # Checks.
 
+    def _check_pattern(self, argument: str, pattern: Any) -> None:
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise ValueError(
+                f"[{self._where}] expected {argument} to be regular expressions, received {pattern!r}."
+            ) from error
+
+    def _checked_factors(self, factors: Any) -> dict[str, float]:
+        if factors is not None and not isinstance(factors, Mapping):
+            raise TypeError(
+                f"[{self._where}] expected learning_rate_factors as a dict of regular expressions to factors, received "
+                f"{factors!r}."
+            )
+        for pattern in factors or {}:
+            self._check_pattern("the keys of learning_rate_factors", pattern)
+        name = "a factor of learning_rate_factors"
+        return {pattern: self._number(name, factor, 0, math.inf) for pattern, factor in (factors or {}).items()}
+
     def _check_count(self, name: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
             raise ValueError(f"[{self._where}] expected {name} to be an integer of at least 0, received {value!r}.")
@@ -344,21 +371,7 @@ class Optimizer(Initialised):
     def _refuse(self, kwargs: dict[str, Any], arguments: tuple[str, ...]) -> None:
         take_not_yet(self._where, kwargs, _NOT_YET)
         for name in kwargs:
-            raise ValueError(
-                unknown_argument(
-                    self._where,
-                    name,
-                    [
-                        "learning_rate",
-                        *arguments,
-                        "weight_decay",
-                        *_CLIPS,
-                        *_AVERAGES,
-                        "gradient_accumulation_steps",
-                        "name",
-                    ],
-                )
-            )
+            raise ValueError(unknown_argument(self._where, name, ["learning_rate", *arguments, *_SHARED, "name"]))
 
     def __repr__(self) -> str:
         return f"<{self._where} learning_rate={self._learning_rate!r}, iterations={self.iterations}>"

@@ -137,6 +137,7 @@ OPTIMIZERS = {
     "ftrl": lambda: keras.optimizers.Ftrl(0.1, l1_regularization_strength=0.01),
     "averaged": lambda: keras.optimizers.SGD(0.05, 0.9, use_ema=True, ema_momentum=0.9, global_clipnorm=0.5),
     "accumulated": lambda: keras.optimizers.Adam(0.01, clipvalue=0.1, gradient_accumulation_steps=4),
+    "one_cycle": lambda: keras.optimizers.Adam(keras.optimizers.schedules.OneCycle(0.05, 12, cosine=True)),
     "adam": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)),
 }
 

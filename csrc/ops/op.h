@@ -76,8 +76,8 @@ struct Cost {
 };
 
 // Some results nobody needs before the update, or the end of the batch: weight gradients, sums for the log. The plan
-// may run these steps after the whole input-gradient chain, where no barrier stands between them. Then comes the update,
-// and final steps after it; both are left out in batches that only add to the gradients of a later one.
+// may run these steps after the whole input-gradient chain, where no barrier stands between them. Then comes the
+// update, and final steps after it; both are left out in batches that only add to the gradients of a later one.
 enum class Order { kChain, kDeferred, kUpdate, kFinal };
 
 // What a rule's forward and backward may call. Both run twice with the same calls: once to measure, once with

@@ -19,8 +19,8 @@
 //     lion      w -= eta sign(beta_1 m + (1 - beta_1) g)      m = beta_2 m + (1 - beta_2) g
 //     ftrl      a' = a + g^2    z += g + 2 shrinkage w - (a'^-p - a^-p) w / eta
 //               w = (clip(z, -l1, l1) - z) / (a'^-p / eta + 2 (l2 + beta / (2 eta))),  p the learning rate's power
-// Weight decay is decoupled from all of them: first w -= eta weight_decay w. A variable may have a factor of eta. Before
-// the rule gradients become means of the last `accumulation` batches (t counts updates, not batches), then
+// Weight decay is decoupled from all of them: first w -= eta weight_decay w. A variable may have a factor of eta.
+// Before the rule gradients become means of the last `accumulation` batches (t counts updates, not batches), then
 //     clip_value        g = min(max(g, -c), c)
 //     clip_norm         g = g c / max(|g|, c),  |g| over one variable
 //     global_clip_norm  the same over all variables; NaN if |g| is not finite

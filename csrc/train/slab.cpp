@@ -56,7 +56,8 @@ void Slab::set_rate_factors(const std::vector<double>& factors) {
                      " variables, received " + std::to_string(factors.size()) + ".");
   for (const double factor : factors)
     if (!(factor >= 0) || std::isinf(factor))
-      throw ValueError("[trainer] expected finite rate factors of at least 0, received " + std::to_string(factor) + ".");
+      throw ValueError("[trainer] expected finite rate factors of at least 0, received " + std::to_string(factor) +
+                       ".");
   for (size_t i = 0; i < variables_.size(); ++i) variables_[i].rate_factor = factors.empty() ? 1 : factors[i];
 }
 

@@ -38,7 +38,7 @@ class Pass:
         self._plan: Any = None
         self._retired: Any = 0.0  # totals of the plans used before the present one
         self._mark: tuple[Chunk | None, int, float] = (None, 0, 0.0)  # chunk; batches and rows run before it
-        self._rates: np.ndarray | None = None
+        self._ahead: Any = None  # rates and momenta of the chunk
 
     def begin(self, chunk: Chunk, rates: bool = True) -> None:
         """The batches that `run` is about."""
@@ -46,27 +46,29 @@ class Pass:
         self._mark = (chunk, batches, rows)  # one assignment: an interrupt falls before or after it
         if self._plan is None or self._plan.max_rows < chunk.batch_size:
             self._take_plan(chunk.batch_size)
-        self._rates = None
+        self._ahead = None
         if rates and self.optimizer is not None:
-            self._rates = self.optimizer.rates(self.optimizer.batches, chunk.count)
+            self._ahead = self._rates(self.optimizer.batches, chunk.count)
 
     def run(self, done: int, count: int) -> int:
         """Run up to `count` batches after the first `done` of the chunk; returns how many, within about 50 ms."""
         chunk, before, _ = self._mark
         assert chunk is not None
-        rates, step = None, before + done
+        rates, momenta, step = None, None, before + done
         if self.program.constrained:
             count = 1
         if self.optimizer is not None:
             step = self.optimizer.batches
             self._others = step - before - done
             # between batches a callback may have set the learning rate
-            rates = self.optimizer.rates(step, count) if self._rates is None else self._rates[done : done + count]
+            first = 0 if self._ahead is None else done
+            coming = self._rates(step, count) if self._ahead is None else self._ahead
+            rates, momenta = (None if a is None else a[first : first + count] for a in coming)
         try:
             with self.engine.slab.at_home():
                 ran = self.engine.trainer.run(
                     self._plan, chunk.dataset, chunk.first + done, count, chunk.batch_size, chunk.n_rows, chunk.index,
-                    rates, step, self.seed,
+                    rates, step, self.seed, momenta=momenta,
                 )  # fmt: skip
                 if self.optimizer is not None:
                     if (step + ran) % self.optimizer.accumulation == 0:
@@ -77,6 +79,9 @@ class Pass:
                 self.optimizer.batches = self._others + self.batches_done()
             raise
         return ran
+
+    def _rates(self, step: int, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.optimizer.rates(step, count), self.optimizer.momenta(step, count)
 
     def batches_done(self) -> int:
         """Batches run so far, by what the losses have counted."""

@@ -94,15 +94,15 @@ class Runtime:
         where = "test_on_batch" if optimizer is None else "train_on_batch"
         n = rows_in(columns)
         dataset = program.bind(columns, where)
-        step, rates = 0, None
+        step, rates, momenta = 0, None, None
         if optimizer is not None:
             step = optimizer.batches
-            rates = optimizer.rates(step, 1)
+            rates, momenta = optimizer.rates(step, 1), optimizer.momenta(step, 1)
         plan = program.take_plan(engine.trainer, rows_for(n))
         plan.reset_metrics()
         try:
             with engine.slab.at_home():
-                engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now())
+                engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now(), momenta=momenta)
                 if optimizer is not None:
                     if (step + 1) % optimizer.accumulation == 0:
                         program.constrain(engine.slab)

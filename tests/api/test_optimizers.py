@@ -276,3 +276,15 @@ def test_factors_of_the_learning_rate_come_back_from_a_file(tmp_path):
 def test_factors_without_meaning_are_refused(factors, error):
     with pytest.raises(error, match="expected"):
         SGD(learning_rate_factors=factors)
+
+
+def test_a_learning_rate_can_be_assigned_as_a_variable_is():
+    optimizer = SGD(0.1)
+    optimizer.learning_rate.assign(0.5)
+    assert optimizer.learning_rate == 0.5
+    assert type(optimizer.learning_rate.numpy()) is float
+    assert type(pickle.loads(pickle.dumps(optimizer.learning_rate))) is float
+    with pytest.raises(ValueError, match="learning_rate"):
+        optimizer.learning_rate.assign(-1.0)
+    with pytest.raises(TypeError, match="made with one"):
+        SGD(ExponentialDecay(0.1, 10, 0.5)).learning_rate.assign(0.5)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import hotloop as keras
 from hotloop import optimizers
 from hotloop.optimizers.schedules import (
     CosineDecay,
@@ -10,6 +11,7 @@ from hotloop.optimizers.schedules import (
     ExponentialDecay,
     InverseTimeDecay,
     LearningRateSchedule,
+    OneCycle,
     PiecewiseConstantDecay,
     PolynomialDecay,
     PowerDecay,
@@ -125,3 +127,88 @@ def test_a_schedule_gives_keras_rates_however_they_are_asked_for_and_after_a_rou
 def test_a_schedule_that_has_no_rate_for_every_step_is_refused(make, error):
     with pytest.raises(error, match="expected"):
         make()
+
+
+def test_one_cycle_goes_up_and_down_and_far_down():
+    cycle = OneCycle(1.0, 100, last_share=0.2)
+    np.testing.assert_allclose(
+        cycle.rates(0, 101)[[0, 20, 40, 60, 80, 90, 100]], [0.1, 0.55, 1, 0.55, 0.1, 0.05005, 1e-4], rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        cycle.momenta(0, 101)[[0, 20, 40, 60, 80, 90, 100]], [0.95, 0.9, 0.85, 0.9, 0.95, 0.95, 0.95], rtol=1e-12
+    )
+    np.testing.assert_array_equal(cycle.rates(100, 3), np.full(3, 1e-4))
+    for step in (0, 7, 40, 95, 200):
+        assert cycle(step) == cycle.rates(step, 1)[0]
+
+
+def test_one_cycle_by_cosine_passes_the_same_turns():
+    line, cosine = (OneCycle(0.5, 90, 0.1, 0.0, 0.0, cosine=c) for c in (False, True))
+    turns = [0, 45, 90]
+    np.testing.assert_allclose(line.rates(0, 91)[turns], [0.1, 0.5, 0.1])
+    np.testing.assert_allclose(cosine.rates(0, 91)[turns], [0.1, 0.5, 0.1])
+    np.testing.assert_allclose(cosine.rates(0, 91)[15], 0.1 + 0.4 * (0.5 - 0.5 * np.cos(np.pi / 3)))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"total_steps": 0}, {"last_share": 1.0}, {"last_share": -0.1}, {"max_momentum": 1.0}, {"min_momentum": -0.1},
+        {"min_momentum": None}, {"max_learning_rate": float("inf")},
+    ],
+)  # fmt: skip
+def test_one_cycle_without_meaning_is_refused(options):
+    with pytest.raises(ValueError, match=r"\[OneCycle\] expected"):
+        OneCycle(**{"max_learning_rate": 0.1, "total_steps": 10, **options})
+
+
+def train(optimizer, hooked=False, cuts=(3,)):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, "tanh"), keras.layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    x = np.linspace(-1, 1, 160, dtype=np.float32).reshape(40, 4)
+    callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs=None: None)] if hooked else []
+    done = 0
+    for epochs in cuts:
+        model.fit(x, x[:, :1] ** 2, batch_size=8, initial_epoch=done, epochs=epochs, callbacks=callbacks, verbose=0)
+        done = epochs
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("rule", ["SGD", "RMSprop", "Adam", "AdamW", "Adamax", "Lion"])
+def test_the_momentum_of_a_cycle_reaches_the_rule(rule):
+    def make(schedule, **options):
+        more = {"momentum": 0.9} if rule in ("SGD", "RMSprop") else {}
+        return getattr(optimizers, rule)(schedule, **{**more, **options})
+
+    cycled, still = OneCycle(0.01, 15), OneCycle(0.01, 15, max_momentum=None, min_momentum=None)
+    constant = OneCycle(0.01, 15, max_momentum=0.8, min_momentum=0.8)
+    own = {"momentum": 0.8} if rule in ("SGD", "RMSprop") else {"beta_1": 0.8}
+    weights = train(make(cycled))
+    assert all(np.array_equal(a, b) for a, b in zip(weights, train(make(cycled), hooked=True), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(weights, train(make(cycled), cuts=(1, 2, 3)), strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(weights, train(make(still)), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(train(make(constant)), train(make(still, **own)), strict=True))
+
+
+def test_optimizers_without_a_momentum_of_each_step_keep_their_own():
+    cycled, still = OneCycle(0.01, 15), OneCycle(0.01, 15, max_momentum=None, min_momentum=None)
+    for rule in ("Nadam", "Adagrad", "SGD"):
+        make = getattr(optimizers, rule)
+        assert all(np.array_equal(a, b) for a, b in zip(train(make(cycled)), train(make(still)), strict=True)), rule
+
+
+def test_momenta_of_a_schedule_of_ones_own_are_checked():
+    class Wild(OneCycle):
+        def momenta(self, step, n):
+            return np.full(n, 1.5)
+
+    with pytest.raises(ValueError, match="momenta in"):
+        optimizers.SGD(Wild(0.1, 10)).momenta(0, 3)
+
+
+def test_one_cycle_comes_back_from_its_configuration():
+    schedule = OneCycle(0.3, 50, last_share=0.2, cosine=True, max_momentum=None, min_momentum=None)
+    again = optimizers.schedules.deserialize(optimizers.schedules.serialize(schedule))
+    assert again.get_config() == schedule.get_config()
+    np.testing.assert_array_equal(again.rates(0, 60), schedule.rates(0, 60))

@@ -169,5 +169,5 @@ def _plain(logs: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    scalar = isinstance(value, (int, np.generic)) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    scalar = isinstance(value, (int, float, np.generic)) or (isinstance(value, np.ndarray) and value.ndim == 0)
     return float(value) if scalar else value

@@ -78,7 +78,7 @@ class ReduceLROnPlateau(Patient):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = self.model.optimizer.learning_rate
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         super().on_epoch_end(epoch, logs)
 
     def look(self, time: int, logs: Mapping[str, Any]) -> None:

@@ -53,5 +53,8 @@ class Nadam(Optimizer):
     def spec(self) -> dict[str, Any]:
         return {"kind": "nadam", "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
+    def momenta(self, step: int, n: int) -> None:
+        return None  # it has its own, by a product over all steps
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

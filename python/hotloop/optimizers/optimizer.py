@@ -30,6 +30,28 @@ _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 _SHARED = ("weight_decay", *_CLIPS, *_AVERAGES, "gradient_accumulation_steps", "learning_rate_factors")
 
 
+class Rate(float):
+    """A learning rate that can also be set as a variable of Keras is: `optimizer.learning_rate.assign(0.1)`."""
+
+    def __new__(cls, value: Any, optimizer: Optimizer) -> Rate:
+        rate = super().__new__(cls, value)
+        rate._optimizer = optimizer
+        return rate
+
+    _optimizer: Optimizer
+
+    def assign(self, value: Any) -> None:
+        """Set the optimizer's learning rate."""
+        self._optimizer.learning_rate = value
+
+    def numpy(self) -> float:
+        """The number."""
+        return float(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return float, (float(self),)  # a copy is a number
+
+
 class Optimizer(Initialised):
     """Base class of optimizers.
 
@@ -203,12 +225,14 @@ class Optimizer(Initialised):
     # The learning rate.
 
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> Rate:
         """The rate of the coming step, without `decay`. Settable, unless the optimizer was made with a schedule."""
         rate = self._learning_rate
         if isinstance(rate, LearningRateSchedule):
-            return float(rate(self.batches))
-        return float(rate()) if callable(rate) else rate
+            rate = rate(self.batches)
+        elif callable(rate):
+            rate = rate()
+        return Rate(rate, self)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -279,6 +303,26 @@ class Optimizer(Initialised):
                 f"received {rates.ravel()[bad : bad + 1]} at step {step + bad}."
             )
         return rates
+
+    def momenta(self, step: int, n: int) -> np.ndarray | None:
+        """The momenta of the steps to come, by a schedule that has them; None: the optimizer's own.
+
+        Raises
+        ------
+        ValueError
+            If a schedule gives one that is not in [0, 1).
+        """
+        rate = self._learning_rate
+        given = rate.momenta(step, n) if isinstance(rate, LearningRateSchedule) else None
+        if given is None:
+            return None
+        momenta = np.ascontiguousarray(given, np.float64)
+        if momenta.shape != (n,) or not ((momenta >= 0) & (momenta < 1)).all():
+            raise ValueError(
+                f"[{self._where}] expected the schedule to give {n} momenta in [0, 1) from step {step} on, received "
+                f"{momenta!r}."
+            )
+        return momenta
 
     @property
     def iterations(self) -> int:

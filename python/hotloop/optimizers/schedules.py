@@ -34,6 +34,10 @@ class LearningRateSchedule(Configurable):
         """The learning rates of steps `step` to `step + n - 1`, float64 of shape (n,)."""
         return np.array([float(self(k)) for k in range(step, step + n)], np.float64)
 
+    def momenta(self, step: int, n: int) -> np.ndarray | None:
+        """The momenta of the same steps, float64 of shape (n,) in [0, 1); None: that of the optimizer."""
+        return None
+
 
 class ExponentialDecay(LearningRateSchedule):
     """`initial_learning_rate * decay_rate ** (step / decay_steps)`.
@@ -421,6 +425,101 @@ class CosineDecayRestarts(_Formula):
         return self.initial_learning_rate * _half_cosine(share, self.alpha, self.m_mul**restarts)
 
 
+class OneCycle(_Formula):
+    """Up to the largest rate, down again, and far down at the end, while the momentum goes the other way.
+
+    Parameters
+    ----------
+    max_learning_rate : float
+        Reached in the middle of what comes before the last stretch.
+    total_steps : int
+        Batches of the whole training; afterwards the rate stays where it is.
+    initial_learning_rate : float, optional
+        Of the first step, and of the one in which the last stretch begins; a tenth of the largest unless told.
+    final_learning_rate : float, optional
+        A thousandth of the initial one unless told.
+    last_share : float
+        How much of `total_steps` is the last stretch, from 0 to below 1.
+    cosine : bool
+        Whether rates and momenta move by half a cosine instead of a straight line.
+    max_momentum, min_momentum : float or None
+        Where the momentum of SGD and RMSprop, or beta_1 of Adam, AdamW, Adamax and Lion, begins and ends, and where it
+        is when the rate is largest. Optimizers without one have none, and Nadam keeps a schedule of its own. With None
+        the optimizer's stays as it is.
+    name : str
+
+    Notes
+    -----
+    Smith, "A Disciplined Approach to Neural Network Hyper-parameters", arXiv:1803.09820, 2018. Not in Keras.
+
+    Examples
+    --------
+    >>> cycle = OneCycle(1.0, 10, last_share=0.2)
+    >>> [round(float(rate), 4) for rate in cycle.rates(0, 11)]
+    [0.1, 0.325, 0.55, 0.775, 1.0, 0.775, 0.55, 0.325, 0.1, 0.0501, 0.0001]
+    >>> [round(float(momentum), 3) for momentum in cycle.momenta(0, 9)]
+    [0.95, 0.925, 0.9, 0.875, 0.85, 0.875, 0.9, 0.925, 0.95]
+    """
+
+    arguments = (
+        "max_learning_rate", "total_steps", "initial_learning_rate", "final_learning_rate", "last_share", "cosine",
+        "max_momentum", "min_momentum",
+    )  # fmt: skip
+    max_learning_rate: float
+    total_steps: int
+    initial_learning_rate: float
+    final_learning_rate: float
+    last_share: float
+
+    def __init__(
+        self,
+        max_learning_rate: float,
+        total_steps: int,
+        initial_learning_rate: float | None = None,
+        final_learning_rate: float | None = None,
+        last_share: float = 0.1,
+        cosine: bool = False,
+        max_momentum: float | None = 0.95,
+        min_momentum: float | None = 0.85,
+        name: str = "OneCycle",
+    ) -> None:
+        _check("OneCycle", "max_learning_rate", max_learning_rate, -math.inf)
+        initial = max_learning_rate / 10 if initial_learning_rate is None else initial_learning_rate
+        final = initial / 1000 if final_learning_rate is None else final_learning_rate
+        super().__init__(
+            name, ("total_steps",), max_learning_rate=max_learning_rate, total_steps=total_steps,
+            initial_learning_rate=initial, final_learning_rate=final, last_share=last_share,
+        )  # fmt: skip
+        if not 0 <= last_share < 1:
+            raise ValueError(f"[OneCycle] expected last_share to be at least 0 and below 1, received {last_share}.")
+        if (max_momentum is None) != (min_momentum is None):
+            raise ValueError("[OneCycle] expected max_momentum and min_momentum both or none, received one.")
+        for label, value in (("max_momentum", max_momentum), ("min_momentum", min_momentum)):
+            if value is not None:
+                _check("OneCycle", label, value, -math.inf)
+                if not 0 <= value < 1:
+                    raise ValueError(f"[OneCycle] expected {label} to be at least 0 and below 1, received {value}.")
+        self.cosine, self.max_momentum, self.min_momentum = bool(cosine), max_momentum, min_momentum
+
+    def __call__(self, step: Any) -> Any:
+        return self._at(step, self.initial_learning_rate, self.max_learning_rate, self.final_learning_rate)
+
+    def momenta(self, step: int, n: int) -> np.ndarray | None:
+        high, low = self.max_momentum, self.min_momentum
+        return None if high is None else self._at(np.arange(step, step + n), high, low, high)
+
+    def _at(self, step: Any, side: Any, middle: Any, end: Any) -> Any:
+        half = (1 - self.last_share) * self.total_steps / 2
+        turns = np.array([0, half, 2 * half, self.total_steps])
+        values = np.array([side, middle, side, end], np.float64)
+        stretches = 3 if self.last_share else 2
+        step = np.clip(np.asarray(step, np.float64), 0, turns[stretches])
+        i = np.minimum(np.searchsorted(turns, step, side="right") - 1, stretches - 1)
+        share = (step - turns[i]) / (turns[i + 1] - turns[i])
+        share = 0.5 - 0.5 * np.cos(math.pi * share) if self.cosine else share
+        return (1 - share) * values[i] + share * values[i + 1]
+
+
 def _half_cosine(share: Any, alpha: float, height: Any = 1.0) -> Any:
     return (1 - alpha) * 0.5 * height * (1 + np.cos(math.pi * share)) + alpha
 
@@ -444,6 +543,7 @@ _TABLE: Table[LearningRateSchedule] = Table(
         "piecewise_constant_decay": PiecewiseConstantDecay,
         "cosine_decay": CosineDecay,
         "cosine_decay_restarts": CosineDecayRestarts,
+        "one_cycle": OneCycle,
     },
 )
 find = _TABLE.find

@@ -68,7 +68,7 @@ def set_state(model: Model, state: Mapping[str, Any]) -> None:
     model._passes = int(training.get("passes", 0))
     model._calls = int(training.get("calls", 0))
     if state.get("optimizer") is not None and model.optimizer is not None:
-        _set_optimizer_state(model, state["optimizer"])
+        set_optimizer_state(model, state["optimizer"])
 
 
 def build_inputs(model: Model, inputs: Any) -> None:
@@ -155,7 +155,8 @@ def _slot_of(arrays: list[np.ndarray], place: int | None) -> np.ndarray | None:
     return None if place is None or not arrays[place].any() else arrays[place]
 
 
-def _set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
+def set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
+    """Put the "optimizer" of a state into a compiled model."""
     optimizer = model.optimizer
     optimizer.iterations = int(state["iterations"])
     slots = state.get("slots") or {}

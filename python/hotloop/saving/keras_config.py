@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.serialization import layer_classes
+from ..identifiers import CUSTOM
+from ..layers.serialization import class_name, layer_classes
 from ..tensor import KerasTensor
 from ..tree import map_structure
 from .keras_graph import graph_from_keras, graph_to_keras
@@ -40,7 +41,7 @@ def model_to_keras(model: Any) -> dict[str, Any]:
 
 def layer_to_keras(layer: Any) -> dict[str, Any]:
     """The description of a layer, or of a model inside another."""
-    name = type(layer).__name__
+    name, saved = type(layer).__name__, class_name(type(layer))
     ours = layer_classes().get(name) is type(layer)
     if ours:
         _check_known(name)
@@ -51,7 +52,7 @@ def layer_to_keras(layer: Any) -> dict[str, Any]:
         described["module"] = "keras.src.models.functional"
         return {**described, "config": graph_to_keras(layer, layer_to_keras), "registered_name": "Functional"}
     config = {key: _to_keras(value, key) for key, value in layer.get_config().items()}
-    described = {**described, "config": config, "registered_name": None if ours else name}
+    described = {**described, "config": config, "registered_name": None if ours else saved}
     inputs = getattr(layer, "_inputs", None)
     if not ours and inputs is not None:
         described["build_config"] = {"input_shape": map_structure(_shape, inputs)}
@@ -183,8 +184,8 @@ def _parts(description: Any) -> tuple[str, Any]:
     if not isinstance(description, Mapping) or not isinstance(description.get("class_name"), str):
         raise ValueError(f"a description with 'class_name' and 'config', received {_shown(description)}")
     registered, name = description.get("registered_name"), description["class_name"]
-    if isinstance(registered, str) and _custom(registered) is not None:
-        name = registered
+    if isinstance(registered, str) and (">" in registered or _custom(registered) is not None):
+        name = registered  # of a class that its author has registered
     return name, description.get("config")
 
 
@@ -201,9 +202,9 @@ def _known_layer(name: str, module: Any) -> str:
     if not (ours and name in layer_classes()) and _custom(name) is None:
         raise ValueError(
             f"a layer of class {_origin(module)}{name}, which hotloop has not. A class of your own is found by its "
-            f"name: custom_objects={{{name!r}: ...}}."
+            f"name: custom_objects={{{name.rpartition('>')[2]!r}: ...}}."
         )
-    return name
+    return name if ours or name not in layer_classes() else f"{CUSTOM}{name}"
 
 
 def _origin(module: Any) -> str:

@@ -72,6 +72,8 @@ def _old(config: Any) -> Any:
     layers = []
     for layer in config["layers"]:
         kept = {key: layer[key] for key in ("class_name", "name", "inbound_nodes") if key in layer}
+        if layer["module"] is None:
+            kept["class_name"] = layer["registered_name"]
         layers.append({**kept, "config": _old(layer["config"])})
     return {**config, "layers": layers}
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import activations
+from .. import activations, constraints, initializers
+from ..state import custom_classes
 from . import keras_files
 from .format import write_file
 from .resuming import state_of_fit
@@ -86,7 +87,8 @@ def _name_of(function: Any, functions: dict[str, Any]) -> str:
             "`def`, and give it to load_model by that name in custom_objects."
         )
     name = function.__name__
-    if name in activations.names() or functions.setdefault(name, function) is not function:
+    known = {*activations.names(), *constraints.names(), *initializers.names()}
+    if name in known or functions.setdefault(name, function) is not function:
         raise ValueError(
             f"[save] expected a function with a name of its own, received one named '{name}', which another has too. "
             "A file holds names: rename it."
@@ -135,7 +137,7 @@ def save_model(
     3
     """
     target = _target(path, overwrite)
-    require_built(model, "save")
+    custom_classes(require_built(model, "save"))
     if keras_files.is_keras(target):
         if table is not None:
             raise ValueError(

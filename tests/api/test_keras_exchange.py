@@ -53,8 +53,9 @@ def test_a_model_goes_to_keras_and_comes_back(make, suffix, tmp_path):
     np.testing.assert_array_equal(predictions(again), predictions(model))
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("optimizer", saving_cases.OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("optimizer", "suffix"), [*((name, ".keras") for name in saving_cases.OPTIMIZERS), ("rmsprop", ".h5")]
+)
 def test_training_goes_on_in_keras_and_back_here(optimizer, suffix, tmp_path):
     """Keras writes the state of its optimizer to .h5 files, but cannot train any more once it has read it."""
     model = saving_cases.compiled(saving_cases.wide_and_deep, optimizer)

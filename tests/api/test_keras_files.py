@@ -326,3 +326,11 @@ def test_many_names_are_split_over_several_attributes(tmp_path):
     assert same_weights(model, again)
     with h5py.File(tmp_path / "m.h5") as file:
         assert "layer_names1" in file["model_weights"].attrs
+
+
+@pytest.mark.parametrize("loss", ["quantile", keras.losses.Quantile()])
+def test_losses_that_keras_has_not_are_refused_by_name(tmp_path, loss):
+    model = saving_cases.plain()
+    model.compile("sgd", loss)
+    with pytest.raises(ValueError, match="received Quantile"):
+        model.save(tmp_path / "m.keras")

@@ -20,7 +20,12 @@ from ..tree import map_structure
 from .keras_graph import graph_from_keras, graph_to_keras
 
 # What hotloop has and Keras has not: a file of Keras cannot hold it.
-NOT_IN_KERAS = frozenset({"DropConnectDense", "RReLU", "PowerDecay", "swiglu", "geglu", "reglu"})
+NOT_IN_KERAS = frozenset(
+    {
+        "DropConnectDense", "RReLU", "PowerDecay", "swiglu", "geglu", "reglu",
+        "Contrastive", "MarginRanking", "Quantile", "Triplet",
+    }
+)  # fmt: skip
 _PRECISIONS = ("float32", "float64", "int32", "string")
 _COMPILE = ("loss", "loss_weights", "metrics", "weighted_metrics")
 _MODULES = {"initializer": "initializers", "regularizer": "regularizers", "constraint": "constraints",
@@ -90,7 +95,6 @@ def _to_keras(value: Any, key: str) -> Any:
     if callable(value):
         return {"module": "builtins", "class_name": "function", "config": value, "registered_name": "function"}
     if isinstance(value, Mapping) and "class_name" in value:
-        _check_known(value["class_name"])
         module = next((m for end, m in _MODULES.items() if key.endswith(end)), "layers")
         return object_to_keras(value, module)
     if isinstance(value, Mapping):
@@ -104,6 +108,8 @@ def object_to_keras(description: Mapping[str, Any], module: str) -> dict[str, An
     if name in ("LossFunctionWrapper", "MeanMetricWrapper"):
         return {"module": "builtins", "class_name": "function", "config": config["fn"], "registered_name": "function"}
     ours = _tables().get(module, {}).get(name) is not None or module == "layers"
+    if ours:
+        _check_known(name)
     config = {key: _to_keras(value, key) for key, value in config.items()}
     return {
         "module": f"keras.{module}" if ours else None, "class_name": name, "config": config,
@@ -139,7 +145,6 @@ def compile_to_keras(compiled: Mapping[str, Any]) -> dict[str, Any]:
 def _optimizer_to_keras(description: Mapping[str, Any]) -> dict[str, Any]:
     config = dict(description["config"])
     decay, rate = config.pop("decay", 0.0), config["learning_rate"]
-    _check_known(description["class_name"])
     if decay:
         if isinstance(rate, Mapping):
             raise ValueError("[save] expected a schedule or decay=, received both, which Keras has not. Leave one out.")
@@ -148,7 +153,18 @@ def _optimizer_to_keras(description: Mapping[str, Any]) -> dict[str, Any]:
     return object_to_keras({**description, "config": config}, "optimizers")
 
 
+def _class_name(name: str, module: str) -> str:
+    try:
+        return _tables()[module]["find"](name).__name__
+    except ValueError:  # "crossentropy" and "accuracy" are chosen by the shape of the data
+        return name
+
+
 def _terms_to_keras(value: Any, module: str) -> Any:
+    """Losses or metrics: names, descriptions, or lists and dicts of them."""
+    if isinstance(value, str):
+        _check_known(_class_name(value, module))
+        return value
     if isinstance(value, Mapping) and "class_name" in value:
         return object_to_keras(value, module)
     if isinstance(value, Mapping):

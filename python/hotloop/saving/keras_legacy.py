@@ -81,7 +81,7 @@ def _old(config: Any) -> Any:
 def _full_names(loss: Any) -> Any:
     """Losses without their short names: Keras 3 does not find "mse" in these files."""
     if isinstance(loss, str):
-        return to_snake_case(losses.find(loss).__name__)
+        return loss if loss.lower() in ("crossentropy", "ce") else to_snake_case(losses.find(loss).__name__)
     if isinstance(loss, Mapping) and "class_name" not in loss:
         return {key: _full_names(item) for key, item in loss.items()}
     return [_full_names(item) for item in loss] if isinstance(loss, list) else loss

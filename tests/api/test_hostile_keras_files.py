@@ -428,3 +428,15 @@ def test_a_long_text_under_many_names_is_refused_before_it_is_read(tmp_path):
 
     path = old(tmp_path, change)
     refused(path, "more than the file has")
+
+
+def test_a_damaged_heap_of_texts_is_refused_where_hdf5_would_loop_for_ever(tmp_path):
+    compiled(saving_cases.plain).save(tmp_path / "m.h5")
+    content = bytearray((tmp_path / "m.h5").read_bytes())
+    heap = content.index(b"GCOL")
+    content[heap + 16 : heap + 32] = bytes(16)  # a free piece of no length
+    (tmp_path / "m.h5").write_bytes(content)
+    refused(tmp_path / "m.h5", "texts inside their heap")
+    content[heap + 8 : heap + 16] = (1 << 40).to_bytes(8, "little")
+    (tmp_path / "m.h5").write_bytes(content)
+    refused(tmp_path / "m.h5", "past its end")

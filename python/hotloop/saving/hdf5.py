@@ -188,17 +188,36 @@ class Hdf5File:
         """A bound on the length of a string in the file, many of which may be one: the size of its largest heap."""
         if self._longest is None:
             self._longest = 0
-            tail = b""
+            heaps: list[tuple[int, int]] = []
+            tail, before = b"", 0  # `before` is where `tail` begins
             self._stream.seek(0)
             while block := self._stream.read(_BLOCK):
                 text = tail + block
                 at = text.find(_HEAP)
                 while 0 <= at <= len(text) - 16:
-                    self._longest = max(self._longest, int.from_bytes(text[at + 8 : at + 16], "little"))
+                    size = int.from_bytes(text[at + 8 : at + 16], "little")
+                    if before + at + size > self.file_bytes:  # HDF5 would ask for the memory first
+                        raise refusal(self.path, "texts inside the file", f"{size} bytes of them, past its end")
+                    self._longest = max(self._longest, size)
+                    heaps.append((before + at, size))
                     at = text.find(_HEAP, at + 1)
                 tail = text[-15:]
-            self._longest = min(self._longest, self.file_bytes)
+                before += len(text) - len(tail)
+            for begin, size in heaps:
+                self._check_heap(begin, size)
         return self._longest
+
+    def _check_heap(self, begin: int, size: int) -> None:
+        """Each string lies within its heap: on a length beyond it the HDF5 library would loop for ever."""
+        self._stream.seek(begin)
+        heap, at = self._stream.read(size), 16
+        while at + 16 <= len(heap):
+            length = int.from_bytes(heap[at + 8 : at + 16], "little")
+            free = heap[at : at + 2] == b"\0\0"
+            step = length if free else 16 + (length + 7) // 8 * 8
+            if step > len(heap) - at or (free and step == 0):
+                raise refusal(self.path, "texts inside their heap", f"one of {length} bytes in {size}")
+            at += step
 
 
 @contextlib.contextmanager

@@ -190,6 +190,11 @@ _TABLE: Table[Constraint] = Table(
 )
 
 
+def names() -> list[str]:
+    """All strings that `get` knows."""
+    return list(_TABLE.names)
+
+
 def get(identifier: Any) -> Callable[[Any], Any] | None:
     """The constraint of a name, a dict, a class or an instance; None, and a function of an array, stay as they are.
 
@@ -208,22 +213,12 @@ def get(identifier: Any) -> Callable[[Any], Any] | None:
     return _TABLE.get(identifier)
 
 
-def serialize(constraint: Any) -> dict[str, Any] | None:
-    """`{"class_name": ..., "config": ...}`; None stays None.
+def serialize(constraint: Any) -> Any:
+    """`{"class_name": ..., "config": ...}`; None and a function of one's own stay as they are.
 
-    Raises
-    ------
-    ValueError
-        For a function or a class of one's own: a configuration cannot hold Python code.
+    Files hold the name of a function, and `load_model` wants it in `custom_objects`; so with subclasses.
     """
-    if constraint is None:
-        return None
-    if type(constraint).__module__ != __name__:
-        raise ValueError(
-            f"[constraint] expected one of hotloop.constraints, received {constraint!r}. "
-            "A configuration cannot hold Python functions."
-        )
-    return _serialize(constraint)
+    return _serialize(constraint) if isinstance(constraint, Constraint) else constraint
 
 
 def deserialize(config: Mapping[str, Any]) -> Constraint:

@@ -67,6 +67,7 @@ class ArraySource:
         self, columns: Columns, batch_size: int, shuffle: bool | str = False, seed: int = 0, passes: int = 0
     ) -> None:
         self.columns, self.shuffle, self.seed, self.passes = columns, shuffle, seed, passes
+        self.whole = columns  # with the model's inputs, where `columns` start from outputs of its frozen layers
         self.n = rows_in(columns)
         self.batch_size = min(batch_size, self.n)
         self.steps: int | None = -(-self.n // batch_size)
@@ -74,8 +75,8 @@ class ArraySource:
         self.mark()
         self._order: np.ndarray | None = None  # of the rows in the present pass
         self._index: Any = None  # the same, checked
-        self._bound: tuple[Program, Any] | None = None
-        self._in_parts = not all(is_readable(array) for array in columns.values())
+        self._bound: tuple[Program, Columns, Any] | None = None
+        self.in_parts = not all(is_readable(array) for array in columns.values())
 
     def has_more(self) -> bool:
         """Whether another epoch can begin."""
@@ -105,13 +106,13 @@ class ArraySource:
         self._next = batch
 
     def prepare(self, program: Program, where: str) -> Any:
-        """Check the columns against the program, before anything runs; once, as long as it is the same program."""
-        if self._bound is None or self._bound[0] is not program:
-            if self._in_parts:
+        """Check the columns against the program, before anything runs; once, as long as both are the same."""
+        if self._bound is None or self._bound[0] is not program or self._bound[1] is not self.columns:
+            if self.in_parts:
                 for start in range(0, self.n, _PART_ROWS):
                     program.bind(self._rows(slice(start, start + _PART_ROWS)), where)
-            self._bound = (program, None if self._in_parts else program.bind(self.columns, where))
-        return self._bound[1]
+            self._bound = (program, self.columns, None if self.in_parts else program.bind(self.columns, where))
+        return self._bound[2]
 
     def chunks(self, program: Program, where: str, limit: int | None = None, done: int = 0) -> Iterator[Chunk]:
         """The batches of an epoch after the first `done`: of one pass, or the next `limit` of an endless stream."""
@@ -124,7 +125,7 @@ class ArraySource:
             count = min(left, steps - self._next)
             first, self._next = self._next, (self._next + count) % steps
             left -= count
-            if self._in_parts:
+            if self.in_parts:
                 yield from self._parts(first, count, program, where)
             else:
                 yield Chunk(dataset, first, count, self.batch_size, self.n, self._index)

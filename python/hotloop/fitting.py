@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .callbacks import CallbackList
+from .callbacks import CallbackList, History, ProgbarLogger
 from .columns import rows_in
 from .compiled import Resolved
 from .data import ArraySource, StreamSource, batch_size_of, is_stream, positive, split, unpack, warn_ended
+from .frozen import MOST_BYTES, FrozenCache
 from .passes import Pass, warn_not_finite
 from .program import Columns, Program
 from .progress import resolve_verbose
@@ -40,6 +41,7 @@ def fit_data(
     validation_batch_size: Any,
     validation_freq: Any,
     resume: Any,
+    cache_frozen: Any,
 ) -> Any:
     """`Model.fit`: check everything, then train."""
     compiled = model._require("fit", training=True)
@@ -51,6 +53,12 @@ def fit_data(
     if validation_steps is not None:
         validation_steps = positive(validation_steps, "fit", "validation_steps")
     validates = _validates(validation_freq)
+    if cache_frozen not in (True, False, "auto"):
+        raise ValueError(f"[fit] expected cache_frozen to be True, False or 'auto', received {cache_frozen!r}.")
+    if cache_frozen is True and is_stream(x):
+        raise ValueError(
+            f"[fit] expected arrays for cache_frozen=True, received {type(x).__name__}. Leave it at 'auto'."
+        )
     plain = shuffle is None or isinstance(shuffle, (str, int, float, np.generic))
     if not plain or shuffle not in (True, False, "batch"):
         received = repr(shuffle) if plain else type(shuffle).__name__
@@ -94,6 +102,10 @@ def fit_data(
         model, source, steps_per_epoch, callbacks, verbose, validation, validation_steps, validates
     )  # fmt: skip
     training.resume_from = resume
+    whole_epochs = epochs - initial_epoch > 1 and steps_per_epoch is None and not callbacks.overrides_batch_hooks
+    if cache_frozen is True or (cache_frozen and whole_epochs):
+        watch = any(not isinstance(callback, (History, ProgbarLogger)) for callback in callbacks.callbacks)
+        training.cache = FrozenCache(None if cache_frozen is True else MOST_BYTES, watch)
     training.run(initial_epoch, epochs)
     return model.history
 
@@ -117,6 +129,7 @@ class _Training:
         self.validation, self.validation_steps, self.validates = validation, validation_steps, validates
         self.warned = False
         self.resume_from: Any = None  # a file of the whole state; callbacks may set it in on_train_begin
+        self.cache: FrozenCache | None = None
         self.epoch = self.batch = 0  # the next batch, as files are to say
         self._pass: Pass | None = None
 
@@ -152,7 +165,9 @@ class _Training:
                 self.callbacks.progbar.on_epoch_begin(epoch)
             logs, totals, trained = self._epoch(totals), None, True
             if self.validation is not None and self.validates(epoch + 1):
-                _, val_logs = run_test(model, self.validation, self.validation_steps, self.callbacks, "fit")
+                _, val_logs = run_test(
+                    model, self.validation, self.validation_steps, self.callbacks, "fit", cache=self.cache
+                )
                 logs.update({f"val_{name}": value for name, value in val_logs.items()})
             logs = dict(sorted(logs.items()))
             self.epoch, self.batch, self._pass = epoch + 1, 0, None
@@ -168,7 +183,7 @@ class _Training:
         """Train the batches from `self.batch` on; `totals` are the sums of those before."""
         model = self.model
         optimizer = model._require("fit", training=True).optimizer  # a callback may have compiled,
-        resolved, program = _prepare(model, self.source, "train", "fit")  # or frozen layers
+        resolved, program = _prepare(model, self.source, "train", "fit", self.cache)  # or frozen layers
         engine = model._get_engine()
         engine.use_optimizer(optimizer)
         passing = Pass(engine, program, resolved, model._seed_now(), optimizer)
@@ -280,11 +295,17 @@ def evaluate_data(
 
 
 def run_test(
-    model: Training, source: Source, steps: int | None, callbacks: CallbackList, where: str, verbose: int = 0
+    model: Training,
+    source: Source,
+    steps: int | None,
+    callbacks: CallbackList,
+    where: str,
+    verbose: int = 0,
+    cache: FrozenCache | None = None,
 ) -> tuple[Resolved, dict[str, Any]]:
     """Evaluate on a source, always from its beginning."""
     source.rewind()
-    resolved, program = _prepare(model, source, "test", where)
+    resolved, program = _prepare(model, source, "test", where, cache)
     if steps is not None and source.steps is not None:
         steps = min(steps, source.steps)
     passing = Pass(model._get_engine(), program, resolved, model._seed_now())
@@ -300,11 +321,21 @@ def run_test(
     return resolved, logs
 
 
-def _prepare(model: Training, source: Source, mode: str, where: str) -> tuple[Resolved, Program]:
+def _prepare(
+    model: Training, source: Source, mode: str, where: str, cache: FrozenCache | None = None
+) -> tuple[Resolved, Program]:
     """The terms and the program for a source; its data is checked against them before anything runs."""
-    columns = source.columns if isinstance(source, ArraySource) else source.peek()
+    stack = None
+    if isinstance(source, ArraySource):
+        columns = source.whole
+        if cache is not None and not source.in_parts:
+            stack, kept = cache.stack(model, source)
+            columns = kept or columns
+        source.columns = columns
+    else:
+        columns = source.peek()
     resolved = model._resolve(columns, where)
-    program = model._program(mode, resolved, columns)
+    program = model._program(mode, resolved, columns, stack)
     source.prepare(program, where)
     return resolved, program
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .overrides import is_ours
+
 T = TypeVar("T")
-# Classes and functions that the caller of `load_model` (or a pickle) gives, by name.
-_scope: ContextVar[Mapping[str, Any]] = ContextVar("scope", default={})  # noqa: B039  # never changed
+# Classes and functions that the caller of `load_model` (or a pickle) gives, by name; outside of these nothing.
+_NOT_LOADING: Mapping[str, Any] = {}
+_scope: ContextVar[Mapping[str, Any]] = ContextVar("scope", default=_NOT_LOADING)
+CUSTOM = "Custom>"  # before the name of a user's class that is called like one of the package's
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:
@@ -44,8 +49,15 @@ def name_of(function: Any) -> str:
 
 
 def custom_object(name: str) -> Any:
-    """What `custom_objects` calls so, or None."""
-    return _scope.get().get(name)
+    """What `custom_objects` calls so (with its package before it, as Keras writes it, or without), or None."""
+    return _scope.get().get(name, _scope.get().get(name.rpartition(">")[2]))
+
+
+def saved_name(cls: type) -> str:
+    """What files call a class: its name, marked where it is a user's and named like one of the package's."""
+    names = [vars(sys.modules[".".join(base.__module__.split(".")[:2])]) for base in cls.__mro__ if is_ours(base)]
+    like_ours = not is_ours(cls) and any(cls.__name__ in known for known in names)
+    return f"{CUSTOM}{cls.__name__}" if like_ours else cls.__name__
 
 
 def function_of(where: str, identifier: Any) -> Any:
@@ -63,7 +75,10 @@ def function_of(where: str, identifier: Any) -> Any:
 def unknown_name(where: str, name: object, known: Iterable[str]) -> ValueError:
     """The error for a name that is not in a list; the caller raises it."""
     known = list(known)
-    return ValueError(f"[{where}] expected one of {', '.join(known)}, received {name!r}.{suggestion(name, known)}")
+    text = f"[{where}] expected one of {', '.join(known)}, received {name!r}.{suggestion(name, known)}"
+    if _scope.get() is not _NOT_LOADING:
+        text += f" Pass one of your own by its name: custom_objects={{{name!r}: ...}}."
+    return ValueError(text)
 
 
 def unknown_argument(where: str, name: str, known: Iterable[str]) -> str:
@@ -150,7 +165,7 @@ class Configurable(Checked):
 
 def serialize(thing: Any) -> dict[str, Any]:
     """`{"class_name": ..., "config": ...}`, which the `get` of the same module reads back."""
-    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+    return {"class_name": saved_name(type(thing)), "config": thing.get_config()}
 
 
 class Table(Generic[T]):
@@ -208,7 +223,8 @@ class Table(Generic[T]):
         if isinstance(identifier, self.base):
             return identifier
         if isinstance(identifier, str):
-            return self.find(identifier)()
+            found = self.find(identifier)
+            return found if inspect.isfunction(found) else found()
         if isinstance(identifier, Mapping):
             return self.from_dict(identifier)
         if isinstance(identifier, type) and issubclass(identifier, self.base):

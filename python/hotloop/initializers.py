@@ -418,6 +418,11 @@ _TABLE: Table[Initializer] = Table(
 find = _TABLE.find
 
 
+def names() -> list[str]:
+    """All strings that `get` knows."""
+    return list(_TABLE.names)
+
+
 def get(identifier: Any) -> Any:
     """The initializer of a name, a dict or a class; a callable `f(shape, dtype=None)` or an array stays as it is.
 
@@ -438,22 +443,14 @@ def get(identifier: Any) -> Any:
     return _TABLE.get(identifier)
 
 
-def serialize(initializer: Any) -> dict[str, Any]:
-    """`{"class_name": ..., "config": ...}`; an array becomes a Constant.
+def serialize(initializer: Any) -> Any:
+    """`{"class_name": ..., "config": ...}`; an array becomes a Constant, and a function of one's own stays as it is.
 
-    Raises
-    ------
-    ValueError
-        For a function: a configuration cannot hold Python code.
+    Files hold the name of a function, and `load_model` wants it in `custom_objects`; so with subclasses.
     """
     if isinstance(initializer, np.ndarray):
         initializer = Constant(initializer)
-    if not isinstance(initializer, Initializer):
-        raise ValueError(
-            f"[initializer] expected an Initializer, received {initializer!r}. "
-            "A configuration cannot hold Python functions."
-        )
-    return _serialize(initializer)
+    return _serialize(initializer) if isinstance(initializer, Initializer) else initializer
 
 
 def deserialize(config: Mapping[str, Any]) -> Initializer:

@@ -182,8 +182,8 @@ class Model(Training, Layer):
         Parameters
         ----------
         filepath : str or mapping of str to array_like
-            A ``.safetensors`` file: of `save_weights` or `save`, or a PyTorch ``nn.Sequential``'s state dict. A mapping
-            holds such arrays itself.
+            A ``.safetensors`` file: of `save_weights` or `save`, or a PyTorch ``nn.Sequential``'s state dict; or a
+            ``.weights.h5``, ``.keras`` or ``.h5`` file of Keras. A mapping holds such arrays itself.
         skip_mismatch : bool
             Whether weights of another shape are left as they are, with a warning.
         by_name : bool or str
@@ -198,12 +198,15 @@ class Model(Training, Layer):
             If weights do not fit; the model is as before.
         """
         from .reuse import load_arrays, read_safetensors
-        from .saving import FormatError, load_weights
+        from .saving import FormatError, keras_files, load_weights
         from .saving.write import require_built
 
         require_built(self, "load_weights")
         if isinstance(filepath, Mapping):
             load_arrays(self, filepath, by_name, skip_mismatch)
+            return
+        if keras_files.is_keras(filepath):
+            keras_files.load_weights(self, filepath, by_name, skip_mismatch)
             return
         if not by_name and not skip_mismatch:
             try:

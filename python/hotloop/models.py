@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .functional import Functional
-from .identifiers import take_not_yet
+from .identifiers import custom_object_scope, take_not_yet
 from .model import Model
 from .reuse import set_trainable
 from .sequential import Sequential
@@ -31,9 +31,10 @@ def clone_model(model: Model) -> Any:
 
     classes = custom_classes(model)
     config = model.get_config()
-    clone = type(model).from_config(config, custom_objects=classes)  # type: ignore[call-arg]
-    if model.compiled:
-        clone.compile_from_config(model.get_compile_config())
+    with custom_object_scope(classes):
+        clone = type(model).from_config(config, custom_objects=classes)  # type: ignore[call-arg]
+        if model.compiled:
+            clone.compile_from_config(model.get_compile_config())
     return clone
 
 

@@ -118,7 +118,7 @@ def load_arrays(model: Any, arrays: Mapping[str, Any], by_name: Any = False, ski
                 f"[load_weights] expected weights of the model, {_listed(v.path for v in model.weights)}, "
                 f"received {_listed(found)}."
             )
-    return _assign(pairs, skip_mismatch)
+    return assign(pairs, skip_mismatch)
 
 
 def read_safetensors(path: str | os.PathLike[str], by_name: Any = False) -> dict[str, np.ndarray]:
@@ -154,7 +154,8 @@ def _by_name(model: Any, found: Mapping[str, np.ndarray], by_name: Any) -> Itera
                 break
 
 
-def _assign(pairs: list[tuple[Variable, np.ndarray]], skip_mismatch: bool) -> list[str]:
+def assign(pairs: list[tuple[Variable, np.ndarray]], skip_mismatch: bool) -> list[str]:
+    """Give weights the arrays beside them, all or (with `skip_mismatch`) those that fit; returns their paths."""
     wrong = [(v, a) for v, a in pairs if v.shape != a.shape]
     if wrong:
         text = "; ".join(f"shape {v.shape} for '{v.path}', received {a.shape}" for v, a in wrong)

@@ -31,6 +31,7 @@ from .variable import freeze_count, structure_count
 if TYPE_CHECKING:
     import threading
 
+    from .frozen import FrozenStack
     from .layers.layer import Layer
     from .variable import Variable
 
@@ -86,6 +87,7 @@ class Runtime:
         self._calls = 0  # batches outside of fit that drew random numbers
         self._frozen: tuple[int, Any] = (-1, None)
         self._structure = -1
+        self._bottom: tuple[Any, FrozenStack | None] = (None, None)  # for the trainable flags seen last
         self._shortcut: Shortcut | None = None
 
     def _one_batch(
@@ -210,15 +212,31 @@ class Runtime:
             self._terms = {key: resolved}
         return resolved
 
-    def _program(self, mode: str, resolved: Resolved | None = None, columns: Columns | None = None) -> Program:
-        """The program of a mode: "train", "test", "predict", "call", which predicts in training mode, or "sample"."""
+    def _program(
+        self,
+        mode: str,
+        resolved: Resolved | None = None,
+        columns: Columns | None = None,
+        stack: FrozenStack | None = None,
+    ) -> Program:
+        """The program of a mode: "train", "test", "predict", "call", which predicts in training mode, or "sample".
+
+        With a `stack` it starts from the outputs of its frozen layers.
+        """
         weighted = tuple(i for kind, i in columns if kind == "w") if columns is not None else ()
         training = mode in ("train", "call")
-        key = (mode, resolved, weighted, self._freezing() if training or resolved is not None else None)
+        key = (mode, resolved, weighted, self._freezing() if training or resolved is not None else None, stack)
         engine = self._get_engine()
-        return engine.program(key, lambda: self._trace(engine, mode, resolved, weighted))
+        return engine.program(key, lambda: self._trace(engine, mode, resolved, weighted, stack))
 
-    def _trace(self, engine: Engine, mode: str, resolved: Resolved | None, weighted: tuple[int, ...]) -> Program:
+    def _trace(
+        self,
+        engine: Engine,
+        mode: str,
+        resolved: Resolved | None,
+        weighted: tuple[int, ...],
+        stack: FrozenStack | None = None,
+    ) -> Program:
         training = mode in ("train", "call")
         trace = Trace(engine.dtype, training, engine.slab.index_of)
         trace.sampling = mode == "sample"
@@ -227,7 +245,7 @@ class Runtime:
             lambda t: trace.input(("x", next(numbers)), t.shape[1:], t.dtype, t.name),
             self._inputs,
         )
-        result = self.trace_call((inputs,), {})
+        result = self.trace_call((inputs,), {}) if stack is None else stack.outputs(trace)
         outputs = flatten(result)
         if resolved is None:
             structure = None if not isinstance(result, (list, tuple, dict)) else map_structure(lambda _: None, result)

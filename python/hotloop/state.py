@@ -9,9 +9,10 @@ import numpy as np
 
 from . import losses, metrics, optimizers
 from .compiled import Compiled
-from .identifiers import custom_object_scope
+from .identifiers import Configurable, custom_object_scope, saved_name
 from .layers import deserialize
-from .layers.serialization import layer_classes
+from .layers.serialization import class_name, layer_classes
+from .optimizers.schedules import LearningRateSchedule
 from .overrides import is_ours
 from .slab import at_rest
 from .tensor import KerasTensor
@@ -42,7 +43,7 @@ def _state_at_rest(model: Model) -> dict[str, Any]:
     if model._inputs is not None and not _describes_inputs(model):
         inputs = map_structure(lambda t: {"shape": list(t.shape[1:]), "dtype": t.dtype, "name": t.name}, model._inputs)
     return {
-        "class_name": type(model).__name__,
+        "class_name": class_name(type(model)),
         "config": model.get_config(),
         "inputs": inputs,
         "weights": model.get_weights(),
@@ -68,7 +69,7 @@ def set_state(model: Model, state: Mapping[str, Any]) -> None:
     model._passes = int(training.get("passes", 0))
     model._calls = int(training.get("calls", 0))
     if state.get("optimizer") is not None and model.optimizer is not None:
-        _set_optimizer_state(model, state["optimizer"])
+        set_optimizer_state(model, state["optimizer"])
 
 
 def build_inputs(model: Model, inputs: Any) -> None:
@@ -91,13 +92,29 @@ def state_for_pickle(model: Model) -> dict[str, Any]:
 
 
 def custom_classes(model: Model) -> dict[str, type]:
-    """Classes of layers inside, of losses and of metrics that no table knows, by name."""
+    """Classes that no table knows, of what is inside and of what `compile` was given, by name.
+
+    Raises
+    ------
+    ValueError
+        If two of them have one name.
+    """
     known = layer_classes()
-    classes = {type(layer).__name__: type(layer) for layer in model._all_layers()}
-    classes = {name: cls for name, cls in classes.items() if known.get(name) is not cls}
-    for thing in [] if model._compiled is None else model._compiled.objects():
-        if not is_ours(type(thing)):
-            classes[type(thing).__name__] = type(thing)
+    layers = model._all_layers()
+    found: list[tuple[str, type]] = [(class_name(type(layer)), type(layer)) for layer in layers]
+    found = [(name, cls) for name, cls in found if known.get(name) is not cls]
+    parts = [value for layer in layers for value in vars(layer).values() if isinstance(value, Configurable)]
+    parts += [] if model._compiled is None else model._compiled.objects()
+    rate = None if model.optimizer is None else model.optimizer._learning_rate
+    parts += [rate] if isinstance(rate, LearningRateSchedule) else []
+    found += [(saved_name(type(part)), type(part)) for part in parts if not is_ours(type(part))]
+    classes: dict[str, type] = {}
+    for name, cls in found:
+        if classes.setdefault(name, cls) is not cls:
+            raise ValueError(
+                f"[save] expected classes of different names, received two called '{cls.__name__}': {classes[name]} "
+                f"and {cls}. Files and copies know them by name: rename one."
+            )
     return classes
 
 
@@ -113,7 +130,7 @@ def compile_config(compiled: Compiled) -> dict[str, Any]:
 
 
 def _describes_inputs(model: Model) -> bool:
-    return type(model).__name__ in ("Sequential", "Functional")
+    return class_name(type(model)) in ("Sequential", "Functional")
 
 
 def _symbols(inputs: Any) -> Any:
@@ -155,7 +172,8 @@ def _slot_of(arrays: list[np.ndarray], place: int | None) -> np.ndarray | None:
     return None if place is None or not arrays[place].any() else arrays[place]
 
 
-def _set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
+def set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
+    """Put the "optimizer" of a state into a compiled model."""
     optimizer = model.optimizer
     optimizer.batches = int(state["iterations"])
     slots = state.get("slots") or {}

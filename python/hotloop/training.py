@@ -181,6 +181,7 @@ class Training(Runtime):
         validation_freq: Any = 1,
         *,
         resume: Any = None,
+        cache_frozen: bool | str = "auto",
     ) -> Any:
         """Train for some epochs.
 
@@ -215,6 +216,14 @@ class Training(Runtime):
             A file that `save`, ModelCheckpoint or BackupAndRestore wrote during a `fit` of the same model with the
             same data and callbacks: training goes on behind the batch it was written after, to the very bits of a run
             that was never interrupted, with any number of threads. Takes the place of `initial_epoch`.
+        cache_frozen : bool or "auto"
+            Compute the outputs of frozen layers at the bottom of a Sequential or functional model once, not in every
+            epoch; weights and logs stay the same to the bit. These are layers of the package that neither train nor
+            draw random numbers, up to the first one that does; a BatchNormalization counts where it is frozen.
+            "auto": for arrays, several epochs without `steps_per_epoch`, no callback between batches, and outputs of
+            at most 256 MiB, for training and validation data each. True: for arrays of any size, and whatever
+            callbacks there are; changes that these make take effect at the next epoch. What is kept is made anew when
+            layers are frozen or thawed, or frozen weights change, between epochs.
 
         Returns
         -------

@@ -294,11 +294,6 @@ def test_bad_constraints_are_refused():
         net.fit(X, Y, verbose=0)
 
 
-def test_a_function_cannot_be_saved_in_place_of_a_constraint():
-    with pytest.raises(ValueError, match="cannot hold Python"):
-        L.Dense(3, kernel_constraint=lambda w: w).get_config()
-
-
 # --- configurations -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "layer",

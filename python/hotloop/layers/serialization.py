@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..identifiers import suggestion, unknown_argument
+from ..identifiers import CUSTOM, suggestion, unknown_argument
 
 
 def layer_classes() -> dict[str, type]:
@@ -19,7 +19,12 @@ def layer_classes() -> dict[str, type]:
 
 def serialize(layer: Any) -> dict[str, Any]:
     """`{"class_name": ..., "config": ...}`, of numbers, strings, lists and dicts only."""
-    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+    return {"class_name": class_name(type(layer)), "config": layer.get_config()}
+
+
+def class_name(cls: type) -> str:
+    """What files call a layer's class: its name, marked where it is a user's and named like one of the package's."""
+    return cls.__name__ if layer_classes().get(cls.__name__, cls) is cls else f"{CUSTOM}{cls.__name__}"
 
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Any:
@@ -29,7 +34,7 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type] | 
     ----------
     config : mapping
     custom_objects : mapping, optional
-        Classes by name, looked up before the built-in ones.
+        Classes of one's own by name.
 
     Raises
     ------
@@ -40,12 +45,12 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type] | 
         raise ValueError(f"[layer] expected a configuration with 'class_name' and 'config', received {config!r}.")
     name = str(config.get("class_name"))
     custom = dict(custom_objects or {})
-    cls: Any = custom.get(name) or layer_classes().get(name)
+    cls: Any = layer_classes().get(name) or custom.get(name) or custom.get(name.rpartition(">")[2])
     if cls is None:
         hint = suggestion(name, [*layer_classes(), *custom])
         raise ValueError(
             f"[layer] expected a known layer class, received {name!r}.{hint} "
-            f"Pass a class of your own by its name: custom_objects={{{name!r}: ...}}."
+            f"Pass a class of your own by its name: custom_objects={{{name.rpartition('>')[2]!r}: ...}}."
         )
     arguments = dict(config["config"])
     if name in ("Sequential", "Functional"):

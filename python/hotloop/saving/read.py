@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..identifiers import custom_object_scope
+from . import keras_files
 from .allowance import Allowance
 from .format import FormatError, Header, open_file, read_tensor, refusal
 from .schema import checked_description, checked_training, kind_of
@@ -36,15 +37,21 @@ def refusing(path: object) -> Iterator[None]:
         raise refusal(path, "a description of a model", f"{error or type(error).__name__}") from error
 
 
-def _build(description: dict[str, Any], custom_objects: Mapping[str, type] | None) -> Any:
+def model_of(description: Mapping[str, Any], custom_objects: Mapping[str, type] | None) -> Any:
+    """The model of a description, with new weights; ValueError if it describes something else."""
     from ..layers import deserialize
     from ..model import Model
-    from ..state import build_inputs
 
-    found = {"class_name": description["class_name"], "config": description["config"]}
-    model = deserialize(found, custom_objects)
+    model = deserialize({"class_name": description["class_name"], "config": description["config"]}, custom_objects)
     if not isinstance(model, Model):
         raise ValueError(f"class_name {description['class_name']!r}, which is no model")
+    return model
+
+
+def _build(description: dict[str, Any], custom_objects: Mapping[str, type] | None) -> Any:
+    from ..state import build_inputs
+
+    model = model_of(description, custom_objects)
     if description["inputs"] is not None and model.built:
         raise ValueError("inputs for a model that has its own")
     build_inputs(model, description["inputs"])
@@ -113,6 +120,9 @@ def load_model(
     Parameters
     ----------
     path : str
+        A ``.safetensors`` file; or one of Keras, ``.keras`` or (of Keras 2 and 3) ``.h5``, as long as hotloop has its
+        layers. These need h5py: ``pip install 'hotloop[keras]'``. Of an ``.h5`` file of Keras 2 the state of the
+        optimizer is left out.
     custom_objects : mapping of str to type, optional
         Classes, and functions of losses, metrics and Lambda layers, that are not the package's own, by name.
     compile : bool
@@ -128,7 +138,11 @@ def load_model(
         If the file is truncated, damaged, hostile or of a newer format.
     FileNotFoundError
         If there is none.
+    ImportError
+        If h5py is needed and not there.
     """
+    if keras_files.is_keras(path):
+        return keras_files.load_model(path, custom_objects, compile)
     return _load(path, custom_objects, compile)[0]
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import activations
+from .. import activations, constraints, initializers
+from ..state import custom_classes
+from . import keras_files
 from .format import write_file
 from .resuming import state_of_fit
 from .schema import FORMAT_VERSION
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
 SUFFIX = ".safetensors"
 
 
-def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
+def _target(path: str | os.PathLike[str], overwrite: bool, weights_only: bool = False) -> Path:
     target = Path(path)
-    check_ending(path, f"save '{target}'")
+    check_ending(path, f"save '{target}'", weights_only)
     if not target.resolve().parent.is_dir():
         raise FileNotFoundError(
             f"[save '{target}'] expected the folder '{target.parent}' to exist, received none. Make it first."
@@ -38,9 +40,10 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
 def check_ending(path: str | os.PathLike[str], where: str, weights_only: bool = False) -> None:
     """Refuse a file name whose ending says another format than can be written."""
     target = Path(path)
-    if target.suffix != SUFFIX:
+    endings = (SUFFIX, ".weights.h5") if weights_only else (SUFFIX, ".keras", *keras_files.LEGACY)
+    if not target.name.endswith(endings) or (not weights_only and target.name.endswith(".weights.h5")):
         raise ValueError(
-            f"[{where}] expected a file name that ends in {SUFFIX}, received '{target.name}'. "
+            f"[{where}] expected a file name that ends in {' or '.join(endings)}, received '{target.name}'. "
             f"Use '{target.with_suffix(SUFFIX).name}'."
         )
 
@@ -84,7 +87,8 @@ def _name_of(function: Any, functions: dict[str, Any]) -> str:
             "`def`, and give it to load_model by that name in custom_objects."
         )
     name = function.__name__
-    if name in activations.names() or functions.setdefault(name, function) is not function:
+    known = {*activations.names(), *constraints.names(), *initializers.names()}
+    if name in known or functions.setdefault(name, function) is not function:
         raise ValueError(
             f"[save] expected a function with a name of its own, received one named '{name}', which another has too. "
             "A file holds names: rename it."
@@ -104,7 +108,9 @@ def save_model(
     model : Model
         Built, so that it has weights.
     path : str
-        Ends in ``.safetensors``. Every reader of that format can read the weights.
+        Ends in ``.safetensors``: every reader of that format can read the weights; or in ``.keras`` or ``.h5``: Keras 3
+        reads it. These need h5py, hold only what Keras has too, and of the state of training the optimizer's
+        (``.keras``) or none (``.h5``).
     overwrite : bool
         Whether a file that is there is replaced.
     table : TableSpec, optional
@@ -131,7 +137,15 @@ def save_model(
     3
     """
     target = _target(path, overwrite)
-    state = require_built(model, "save")._get_state()
+    custom_classes(require_built(model, "save"))
+    if keras_files.is_keras(target):
+        if table is not None:
+            raise ValueError(
+                f"[save '{target}'] expected a {SUFFIX} file for a table, which Keras's formats cannot hold."
+            )
+        keras_files.write_model(model, target, _plain)
+        return
+    state = model._get_state()
     names = _tensor_names(model)
     tensors = dict(zip(names, state["weights"], strict=True))
     optimizer = state["optimizer"]
@@ -158,13 +172,25 @@ def save_model(
 def save_weights(model: Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write the weights alone; `load_weights` reads them into a model of the same layers.
 
+    Parameters
+    ----------
+    model : Model
+    path : str
+        Ends in ``.safetensors``; or in ``.weights.h5``, which Keras 3 reads (it holds the optimizer's state too).
+    overwrite : bool
+        Whether a file that is there is replaced.
+
     Raises
     ------
-    ValueError, FileExistsError, OSError
+    ValueError, FileExistsError, OSError, ImportError
         As `save_model`.
     """
-    target = _target(path, overwrite)
-    names = _tensor_names(require_built(model, "save_weights"))
+    target = _target(path, overwrite, weights_only=True)
+    require_built(model, "save_weights")
+    if keras_files.is_keras(target):
+        keras_files.write_weights(model, target)
+        return
+    names = _tensor_names(model)
     write_file(target, dict(zip(names, model.get_weights(), strict=True)), _head("weights", names))
 
 

@@ -26,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--count", type=int, default=2, help="how many runs tests/train/test_resume.py kills")
+    parser.addoption("--networks", type=int, default=20, help="how many trainings are compared with Keras's")
     parser.addoption(
         "--every", type=int, default=1, metavar="N", help="of each test and dtype the first case and every N-th"
     )

@@ -22,7 +22,7 @@ from .keras_graph import graph_from_keras, graph_to_keras
 # What hotloop has and Keras has not: a file of Keras cannot hold it.
 NOT_IN_KERAS = frozenset(
     {
-        "DropConnectDense", "RReLU", "PowerDecay", "swiglu", "geglu", "reglu",
+        "DropConnectDense", "OneCycle", "PowerDecay", "RReLU", "swiglu", "geglu", "reglu",
         "Contrastive", "MarginRanking", "Quantile", "Triplet",
     }
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 Changed but for the import: fewer epochs. Mended, because no library could run them: the skeleton of a
 `BatchNormalization` class is a layer with a `training` argument; `lr_sceduler`, `X_train_scaled` and `[...]` in the
-call of `fit`; `y_pred`, which is never made. `kernal_initialization` stands in the text alone."""
+call of `fit`; `y_pred`, which is never made. `kernal_initialization` stands in the text alone.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 A placeholder is an `Input`, a `training` flag is what `fit` and `predict` set by themselves, a collection of update
 operations is part of the compiled step, a graph that is searched for names is a model asked for its layers, and a
-Saver is `save`, `load_model` and `load_weights`. Fewer epochs."""
+Saver is `save`, `load_model` and `load_weights`. Fewer epochs.
+"""
 
 from __future__ import annotations
 

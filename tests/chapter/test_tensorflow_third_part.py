@@ -1,7 +1,8 @@
 """The notebook "Chapter 11: Training Deep Neural Nets - Part 3" (TensorFlow 1), cell by cell, by the Keras equivalents.
 
 Fewer epochs on a sample; examples/chapter has the whole runs. An indentation that Python refuses is mended by leaving
-it out."""
+it out.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Cells 11 to 16 of the Keras notes, and the transfer learning of the book's pages: the same code but for the data.
 
 The notes split MNIST at 5 and 6, the pages Fashion-MNIST at sandal (5) and shirt (6); the pages spell `lr=`. Changed
-but for the import: fewer epochs."""
+but for the import: fewer epochs.
+"""
 
 from __future__ import annotations
 

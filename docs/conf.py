@@ -19,7 +19,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 default_role = "literal"
 html_theme = "alabaster"
 html_theme_options = {"description": "Dense neural networks at the speed of the machine", "page_width": "68em"}
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -67,17 +67,23 @@ def signature(app: Any, what: str, name: str, value: Any, options: Any, found: s
     return str(inspect.Signature(plain)), None
 
 
+def write_page(where: str, names: list[str]) -> None:
+    """The page of one module."""
+    lines = [where, "=" * len(where), "", f".. automodule:: {where}", "   :no-members:", ""]
+    lines += [f".. currentmodule:: {where}", "", *entries(where, names)]
+    (PAGES / f"{where}.rst").write_text("\n".join(lines))
+
+
 def write_pages(_: Any) -> None:
-    """A page a module, and their list."""
+    """A page a module, one of what the package itself has besides, and their list."""
     shutil.rmtree(PAGES, ignore_errors=True)
     PAGES.mkdir()
-    for name in MODULES:
-        where = f"hotloop.{name}"
-        lines = [where, "=" * len(where), "", f".. automodule:: {where}", "   :no-members:", ""]
-        lines += [f".. currentmodule:: {where}", ""]
-        lines += entries(where, public(importlib.import_module(where)))
-        (PAGES / f"{name}.rst").write_text("\n".join(lines))
-    listed = "\n".join(f"   {name}" for name in MODULES)
+    found = {f"hotloop.{name}": public(importlib.import_module(f"hotloop.{name}")) for name in MODULES}
+    there = {name for names in found.values() for name in names}
+    found = {"hotloop": [name for name in hotloop.__all__ if name not in there], **found}
+    for where, names in found.items():
+        write_page(where, names)
+    listed = "\n".join(f"   {where}" for where in found)
     (PAGES / "index.rst").write_text(f"Reference\n=========\n\n.. toctree::\n   :maxdepth: 1\n\n{listed}\n")
 
 

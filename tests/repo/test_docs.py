@@ -5,8 +5,10 @@ from __future__ import annotations
 import doctest
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +75,12 @@ def test_links_lead_to_files(path):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), target
+
+
+def test_the_reference_has_a_page_for_every_public_module():
+    pages = runpy.run_path(str(ROOT / "docs/conf.py"))["MODULES"]
+    modules = {name for name in hotloop.__all__ if inspect.ismodule(getattr(hotloop, name))}
+    assert modules == modules & {page.split(".")[0] for page in pages}
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])

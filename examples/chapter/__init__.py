@@ -4,6 +4,7 @@ SECTIONS = (
     "initialization",
     "activations",
     "batch_norm",
+    "gradient_clipping",
     "transfer",
     "pretraining",
     "optimizers",

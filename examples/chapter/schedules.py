@@ -28,6 +28,8 @@ def run(data: Data) -> Figures:
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     options = {"validation_data": data.valid, "callbacks": [lower]}
     figures["performance"] = train(build(), data, optimizer, epochs=5, batch=50, **options)
+    cycle = schedules.OneCycle(0.1, steps)
+    figures["1cycle"] = train(build(), data, keras.optimizers.SGD(cycle, momentum=0.95), epochs=5, batch=50)
     return figures
 
 

@@ -12,7 +12,6 @@ import pytest
 import hotloop as keras
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # input_shape and lr
-FILE = "my_model_A.safetensors"
 
 
 def split_dataset(X, y):
@@ -24,7 +23,10 @@ def split_dataset(X, y):
 
 
 @pytest.mark.parametrize("data", ["mnist", "fashion_mnist"])
-def test_layers_of_a_model_for_eight_classes_are_reused_for_the_other_two(data):
+@pytest.mark.parametrize("file", ["my_model_A.h5", "my_model_A.safetensors"])
+def test_layers_of_a_model_for_eight_classes_are_reused_for_the_other_two(data, file):
+    if file.endswith(".h5"):
+        pytest.importorskip("h5py")
     (X_train, y_train), (X_test, y_test) = getattr(keras.datasets, data).load_data()
     X_val, X_train = X_train[:5000] / 255.0, X_train[5000:] / 255.0
     y_val, y_train = y_train[:5000], y_train[5000:]
@@ -48,10 +50,10 @@ def test_layers_of_a_model_for_eight_classes_are_reused_for_the_other_two(data):
     )
     history = model_A.fit(X_train_A, y_train_A, epochs=10, validation_data=(X_val_A, y_val_A), verbose=0)
     assert history.history["val_accuracy"][-1] > 0.5
-    model_A.save(FILE)
+    model_A.save(file)
 
     before = model_A.predict(X_test_A, verbose=0)
-    model_A = keras.models.load_model(FILE)
+    model_A = keras.models.load_model(file)
     np.testing.assert_array_equal(model_A.predict(X_test_A, verbose=0), before)
     model_B_on_A = keras.models.Sequential(model_A.layers[:-1])
     model_B_on_A.add(keras.layers.Dense(1, activation="sigmoid"))

@@ -239,7 +239,7 @@ def log10(x: Any) -> Any:
 
 
 def abs(x: Any) -> Any:
-    """|x|; slope 0 at 0."""
+    """Absolute value; slope 0 at 0."""
     return elementwise("abs", x)
 
 

@@ -2,7 +2,7 @@
 
 A penalty on weights is added once to the loss of every batch, whatever its size; one on a layer's output is divided by
 the rows of the batch. Both are part of the `loss` that `fit` and `evaluate` report, and of no metric. Weights that are
-frozen have no penalty. The slope of |x| at 0 is 0, as in Keras on TensorFlow and PyTorch (on JAX it is 1).
+frozen have no penalty. The slope of abs(x) at 0 is 0, as in Keras on TensorFlow and PyTorch (on JAX it is 1).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Regularizer(Configurable):
 
 
 class L1L2(Regularizer):
-    """l1 sum |x| + l2 sum x^2.
+    """l1 sum abs(x) + l2 sum x^2.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class L1L2(Regularizer):
 
 
 class L1(L1L2):
-    """l1 sum |x|: many weights become exactly or nearly zero.
+    """l1 sum abs(x): many weights become exactly or nearly zero.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class L2(L1L2):
 
 
 class OrthogonalRegularizer(Regularizer):
-    """The mean of |u v| over all pairs of rows (or columns) of a kernel, each divided by its length, times `factor`.
+    """The mean of abs(u v) over all pairs of rows (or columns) of a kernel, each divided by its length, times `factor`.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
     Returns
     -------
-    ndarray of float64, shape (*x.shape, num_classes)
+    ndarray of float64, shape ``(*x.shape, num_classes)``
 
     Raises
     ------

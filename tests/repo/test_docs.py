@@ -5,8 +5,10 @@ from __future__ import annotations
 import doctest
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -40,14 +42,9 @@ def can_import(code: str) -> bool:
     return all(importlib.util.find_spec(name) for name in re.findall(r">>> (?:import|from) (\w+)", code))
 
 
-def snippets() -> list[tuple[str, str]]:
-    """Every Python block of the documents."""
-    return [(f"{path.name}-{i}", code) for path in DOCUMENTS for i, code in enumerate(blocks(path, "python"))]
-
-
-@pytest.mark.parametrize(("name", "code"), [pytest.param(*s, id=s[0]) for s in snippets()])
-def test_a_snippet_runs_as_printed(name, code, tmp_path):
-    run(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
+@pytest.mark.parametrize("path", [p for p in DOCUMENTS if blocks(p, "python")], ids=lambda p: p.name)
+def test_the_blocks_of_a_page_run_in_order_as_printed(path, tmp_path):
+    run(sys.executable, "-W", "error", "-c", "\n".join(blocks(path, "python")), cwd=tmp_path)
 
 
 def test_the_readme_promises_ten_lines_that_learn_the_digits(tmp_path):
@@ -78,6 +75,12 @@ def test_links_lead_to_files(path):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), target
+
+
+def test_the_reference_has_a_page_for_every_public_module():
+    pages = runpy.run_path(str(ROOT / "docs/conf.py"))["MODULES"]
+    modules = {name for name in hotloop.__all__ if inspect.ismodule(getattr(hotloop, name))}
+    assert modules == modules & {page.split(".")[0] for page in pages}
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])

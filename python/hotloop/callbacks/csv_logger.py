@@ -22,8 +22,8 @@ class CSVLogger(Callback):
 
     Notes
     -----
-    The columns are "epoch" (from 0) and the keys of the first epoch, sorted; if none of them begins with "val_", those
-    of a validation follow. Numbers that are missing are written as NA. Every line reaches the file at once.
+    The columns are "epoch" (from 0) and the keys of the first epoch, sorted; if none of them begins with ``val_``,
+    those of a validation follow. Numbers that are missing are written as NA. Every line reaches the file at once.
 
     Examples
     --------

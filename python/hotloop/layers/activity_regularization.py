@@ -9,7 +9,7 @@ from .layer import Layer
 
 
 class ActivityRegularization(Layer):
-    """Passes its input on, and adds (l1 sum |x| + l2 sum x^2) / rows to the loss, in training and evaluation.
+    """Passes its input on, and adds (l1 sum abs(x) + l2 sum x^2) / rows to the loss, in training and evaluation.
 
     Parameters
     ----------

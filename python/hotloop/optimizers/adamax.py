@@ -9,7 +9,7 @@ from .optimizer import Optimizer
 
 
 class Adamax(Optimizer):
-    """m += (1 - beta_1)(g - m); u = max(beta_2 u, |g|); w -= learning_rate m / ((1 - beta_1^t)(u + epsilon)).
+    """m += (1 - beta_1)(g - m); u = max(beta_2 u, abs(g)); w -= learning_rate m / ((1 - beta_1^t)(u + epsilon)).
 
     Parameters
     ----------

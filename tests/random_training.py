@@ -22,6 +22,7 @@ class Draw:
     def build(self, keras: Any) -> tuple[Any, dict[str, Any]]:
         """A compiled model, and the arguments of its `fit`."""
         self._draw = np.random.default_rng(self.seed)
+        self.constrained = False
         inputs = keras.Input((int(self._draw.integers(1, 12)),))
         x = inputs
         for _ in range(self._draw.integers(0, 4)):
@@ -71,6 +72,7 @@ class Draw:
         r, c = keras.regularizers, keras.constraints
         result: dict[str, Any] = {}
         if self._pick(*[False] * 4, True):
+            self.constrained = True
             return {f"{name}_constraint": "non_neg" for name in names}
         for name in names:
             axis = 0 if name == "bias" else self._pick(0, 1, [0, 1])
@@ -79,6 +81,7 @@ class Draw:
             result[f"{name}_constraint"] = self._pick(
                 *[None] * 6, c.MaxNorm(0.7, axis), c.UnitNorm(axis), c.MinMaxNorm(0.3, 0.9, 0.6, axis)
             )
+            self.constrained |= result[f"{name}_constraint"] is not None
         if self._pick(*[False] * 9, True):
             result["kernel_regularizer"] = r.OrthogonalRegularizer(0.05, self._pick("rows", "columns"))
         return result
@@ -118,9 +121,10 @@ class Draw:
         clip = pick(None, None, "clipnorm", "clipvalue", "global_clipnorm")
         if clip is not None:
             options[clip] = self._uniform(0.01, 0.5)
+        # with accumulation averages and constraints follow updates here, in Keras batches
         if pick(*[False] * 4, True):
             options["use_ema"], options["ema_momentum"] = True, 0.9
-        if pick(*[False] * 4, True):
+        elif pick(*[False] * 3, True) and not self.constrained:
             options["gradient_accumulation_steps"] = 2
         scale = {"Adadelta": 1.0, "Ftrl": 0.1, "Lion": 0.001}.get(name, 0.01)
         return getattr(o, name)(self._rate(keras, scale), **options)

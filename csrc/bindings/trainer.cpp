@@ -37,10 +37,17 @@ std::vector<Sink> sinks_of(const Plan& plan, const std::vector<py::array>& array
   return sinks;
 }
 
+Part part_from(const std::string& name) {
+  if (name == "whole") return Part::whole;
+  if (name == "fixed") return Part::fixed;
+  if (name == "rest") return Part::rest;
+  throw ValueError("[run] expected part 'whole', 'fixed' or 'rest', received '" + name + "'.");
+}
+
 int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_batch, int64_t n_batches,
             int64_t batch_size, int64_t n_rows, const PyRowIndex* index, const std::optional<Rates>& rates,
             int64_t step, uint64_t seed, const std::vector<py::array>& outputs, double slice_seconds,
-            const std::optional<Rates>& momenta) {
+            const std::optional<Rates>& momenta, const std::string& part) {
   Job job;
   job.data = &data.data;
   job.first_batch = first_batch;
@@ -59,6 +66,7 @@ int64_t run(Trainer& trainer, Plan& plan, const PyDataset& data, int64_t first_b
   job.step = step;
   job.seed = seed;
   job.slice_seconds = slice_seconds;
+  job.part = part_from(part);
   job.outputs = sinks_of(plan, outputs, trainer.dtype(), n_rows);
   Unlocked unlocked;
   return trainer.run(plan, job);
@@ -123,6 +131,15 @@ py::array get(Trainer& trainer, Slab::Part part, int slot, int i) {
   return array;
 }
 
+py::array plan_gradient(Trainer& trainer, const Plan& plan, int i) {
+  py::array array(numpy_dtype(trainer.dtype()), trainer.slab().spec(i).shape);
+  void* data = array.mutable_data();
+  const size_t bytes = size_t(array.nbytes());
+  Unlocked unlocked;
+  if (!trainer.gradient(plan, i, data)) std::memset(data, 0, bytes);
+  return array;
+}
+
 void set(Trainer& trainer, Slab::Part part, int slot, int i, const py::array& array) {
   const VariableSpec& spec = trainer.slab().spec(i);
   const Shape shape(array.shape(), array.shape() + array.ndim());
@@ -136,18 +153,19 @@ void set(Trainer& trainer, Slab::Part part, int slot, int i, const py::array& ar
   trainer.set(part, slot, i, data);
 }
 
-py::array input_gradient(const Plan& plan, int k) {
+py::array input_gradient(const Plan& plan, int k, int64_t n) {
+  const int64_t rows = n < 0 ? plan.max_rows() : std::min(n, plan.max_rows());
   int input = -1;
   for (const Node& node : plan.graph().nodes()) {
     if (!node.is_input() || ++input != k) continue;
     const Spec& spec = plan.graph().value(node.output).spec;
     const Tensor grad = plan.input_gradient(k);
     Shape shape = spec.shape;
-    shape[0] = plan.max_rows();
+    shape[0] = rows;
     py::array array(numpy_dtype(plan.graph().dtype()), shape);
     const int64_t bytes = spec.features() * size_of(plan.graph().dtype());
     char* row = static_cast<char*>(array.mutable_data());
-    for (int64_t r = 0; r < plan.max_rows(); ++r, row += bytes) {
+    for (int64_t r = 0; r < rows; ++r, row += bytes) {
       if (grad)
         std::memcpy(row, grad.as<char>() + r * grad.ld * size_of(plan.graph().dtype()), size_t(bytes));
       else
@@ -203,7 +221,8 @@ void bind_trainer(py::module_& m) {
       .def("metrics", &metrics, "Rows [total, count, last value, first step that was not finite].")
       .def("set_metrics", &set_metrics, py::arg("rows"), "Go on from what `metrics` gave.")
       .def("reset_metrics", &Plan::reset_accumulators)
-      .def("input_gradient", &input_gradient, py::arg("k"))
+      .def("input_gradient", &input_gradient, py::arg("k"), py::arg("rows") = -1,
+           "Of graph input k, the first rows (all that the plan has room for unless told).")
       .def("describe", &describe, "One dict a step: node, op, kernel, flops, bytes, barrier.");
 
   py::class_<Trainer>(m, "Trainer", "Owns variables and optimizer slots, and runs batches.")
@@ -211,9 +230,14 @@ void bind_trainer(py::module_& m) {
       .def(
           "plan",
           [](Trainer& t, const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients,
-             bool samples) { return t.plan(graph, max_rows, training, update, input_gradients, samples); },
+             bool samples, bool resumable) {
+            return t.plan(graph, max_rows, training, update, input_gradients, samples, resumable);
+          },
           py::arg("graph"), py::arg("max_rows"), py::arg("training") = false, py::arg("update") = false,
-          py::arg("input_gradients") = false, py::arg("samples") = false, py::keep_alive<0, 1>())
+          py::arg("input_gradients") = false, py::arg("samples") = false, py::arg("resumable") = false,
+          py::keep_alive<0, 1>(),
+          "Some steps may run once for several runs of the others: those that no random number enters (`samples`), or "
+          "those that lead to the outputs (`resumable`).")
       .def(
           "set_optimizer",
           [](Trainer& t, const py::dict& spec, bool keep_slots, const std::vector<int>& undecayed,
@@ -236,11 +260,18 @@ void bind_trainer(py::module_& m) {
           [](Trainer& t, int slot, int i, const py::array& a) { set(t, Slab::Part::slot, slot, i, a); },
           py::arg("slot"), py::arg("i"), py::arg("array"))
       .def("gradient", [](Trainer& t, int i) { return get(t, Slab::Part::gradient, 0, i); }, py::arg("i"))
+      .def(
+          "set_gradient", [](Trainer& t, int i, const py::array& a) { set(t, Slab::Part::gradient, 0, i, a); },
+          py::arg("i"), py::arg("array"))
+      .def("plan_gradient", &plan_gradient, py::arg("plan"), py::arg("i"),
+           "What a run of this plan has just left as the gradient of variable i; zeros if it gets none.")
       .def("run", &run, py::arg("plan"), py::arg("dataset"), py::arg("first_batch"), py::arg("n_batches"),
            py::arg("batch_size"), py::arg("n_rows"), py::arg("index") = py::none(), py::arg("rates") = py::none(),
            py::arg("step") = 0, py::arg("seed") = 0, py::arg("outputs") = py::list(), py::arg("slice_seconds") = 0.05,
            py::arg("momenta") = py::none(),
-           "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released.")
+           py::arg("part") = "whole",
+           "Runs batches until done or slice_seconds have passed; returns how many. The GIL is released. `part`: the "
+           "'whole', only the 'fixed' steps, or the 'rest', after a run of these with the same batch.")
       .def("time_steps", &time_steps, py::arg("plan"), py::arg("dataset"), py::arg("rows"),
            py::arg("outputs") = py::list(), py::arg("repeats") = 100,
            "Seconds of each step of a plan on one worker, the least of many batches of the first rows. An updating plan "

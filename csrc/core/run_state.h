@@ -5,6 +5,9 @@
 
 namespace hl {
 
+// Of a plan with fixed steps: all, these alone, or the others, over what these left in the arena.
+enum class Part { whole, fixed, rest };
+
 struct RunState {
   int64_t rows = 0;                     // rows in this batch, at most the plan's largest
   int64_t first_row = 0;                // row of the data set this batch starts at, where `index` is null
@@ -15,7 +18,7 @@ struct RunState {
   uint64_t seed = 0;                    // of the run; masks are a function of (seed, stream, step, row, column)
   double learning_rate = 0;
   double momentum = -1;                 // of this step, in place of the optimizer's; below 0: its own
-  bool again = false;                   // the batch of the run before, with other random numbers
+  Part part = Part::whole;
 };
 
 // A kernel's place in the team: it computes share `id` of `count`, by a rule that fixes each output's bits

@@ -143,13 +143,17 @@ Tensor Planner::access(Buf buf, bool writes) {
   return {address(storage), storage.ld};
 }
 
+bool Planner::is_fixed(Order order) const {
+  if (plan_.options_.samples) return !varies_[size_t(node_)];
+  return plan_.options_.resumable && in_forward_ && node_ <= last_output_ && order == Order::kChain;
+}
+
 void Planner::step(const char* kernel, StepFn fn, const void* args, size_t size, size_t, Cost cost, Order order) {
   Record record;
   record.order = order;
   record.accesses = std::move(accesses_);
   accesses_.clear();
-  record.step = {fn, nullptr, kernel, node_, false, plan_.options_.samples && !varies_[size_t(node_)],
-                 order >= Order::kUpdate, cost, {}, 0};
+  record.step = {fn, nullptr, kernel, node_, false, is_fixed(order), order >= Order::kUpdate, cost, {}, 0};
   if (placing_) {
     plan_.args_.emplace_back((size + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
     std::memcpy(plan_.args_.back().data(), args, size);
@@ -186,7 +190,7 @@ int64_t Planner::place_in_order(const std::vector<size_t>& order) {
       life.last = std::max(life.last, int(position));
     }
   for (int id : kept_) storage_[size_t(id)].life.last = kForever;
-  if (plan_.options_.samples) keep_what_is_fixed();
+  if (plan_.options_.samples || plan_.options_.resumable) keep_what_is_fixed();
   std::vector<Lifetime> lives;
   for (const Storage& storage : storage_) {
     lives.push_back(storage.life);

@@ -48,7 +48,7 @@ void Plan::reset_accumulators() {
 
 // Whether a batch needs a step: the update waits until gradients of enough batches are there.
 bool Plan::runs(const Step& step, const RunState& state) const noexcept {
-  if (state.again && step.fixed) return false;
+  if (state.part != Part::whole && step.fixed != (state.part == Part::fixed)) return false;
   return !step.updates || (state.step + 1) % options_.optimizer->accumulation == 0;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,7 +33,8 @@ struct PlanOptions {
   std::optional<Optimizer> optimizer;  // and update by this rule
   bool input_gradients = false;      // keep the gradients of the graph's inputs
   std::shared_ptr<Account> account;  // of the arenas of these plans, or null
-  bool samples = false;              // what no random number enters is computed once for all runs of a batch
+  bool samples = false;              // steps that no random number enters are fixed
+  bool resumable = false;            // steps that lead to the outputs are fixed: backward may follow later, and again
 };
 
 struct Step {
@@ -41,7 +43,7 @@ struct Step {
   const char* kernel;
   int node;      // of the plan's graph, or -1 for the optimizer
   bool barrier;  // others' results are needed first
-  bool fixed;    // in a plan that samples: the same in every run of a batch
+  bool fixed;    // made once for several runs of the rest (core/run_state.h)
   bool updates;  // of the update or after it
   Cost cost;
   Tensor output;         // the node's value, where this step finishes it; else empty
@@ -76,6 +78,9 @@ class Plan {
   void reset_accumulators();
   Gate& gate() { return gate_; }  // held while a batch runs: one arena, one thread
   TeamSize& team_size() { return team_size_; }  // under the gate too
+  // After a batch of a plan without an optimizer, the gradients of variables by number, as panels; those that get none
+  // are not there.
+  const std::map<int, void*>& variable_gradients() const { return variable_gradients_; }
   // Gradient of graph input k, after a batch; empty if nothing flows to it.
   Tensor input_gradient(int k) const { return input_gradients_.at(size_t(k)); }
 
@@ -93,6 +98,7 @@ class Plan {
   std::vector<Sink> sinks_;
   std::vector<double> accumulators_;
   std::vector<Tensor> input_gradients_;
+  std::map<int, void*> variable_gradients_;
   std::vector<OptimizerRange> ranges_;
   bool updates_variables_ = false;
   double seconds_ = 0;

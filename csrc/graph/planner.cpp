@@ -16,7 +16,11 @@ bool sends_gradient(const Node& node) {
 }  // namespace
 
 Planner::Planner(Plan& plan, const Kernels& kernels, const std::vector<Variable>& variables)
-    : plan_(plan), kernels_(kernels), variables_(variables) {}
+    : plan_(plan), kernels_(kernels), variables_(variables) {
+  const std::vector<Node>& nodes = plan_.graph_.nodes();
+  for (size_t i = 0; i < nodes.size(); ++i)
+    if (nodes[i].is_output()) last_output_ = int(i);
+}
 
 void Planner::build() {
   find_gradients();
@@ -92,8 +96,8 @@ void Planner::backward() {
     node().op->backward(*this);
     collect_gradients();
   }
-  keep_input_gradients();
   visit(&Op::before_update);
+  keep_gradients();
 }
 
 void Planner::visit(void (*Op::* rule)(Build&)) {
@@ -139,18 +143,21 @@ Buf Planner::sum(Buf a, Buf b, const Spec& spec) {
   return result;
 }
 
-void Planner::keep_input_gradients() {
+void Planner::keep_gradients() {
+  const auto kept = [&](Buf grad) {
+    kept_.push_back(grad.id);
+    const Storage& storage = storage_[size_t(grad.id)];
+    return Tensor{address(storage), storage.ld};
+  };
+  for (size_t v = 0; v < gradients_.size() && !plan_.options_.optimizer; ++v)
+    if (value(int(v)).variable >= 0 && gradients_[v])
+      plan_.variable_gradients_[value(int(v)).variable] = kept(gradients_[v]).data;
   plan_.input_gradients_.clear();
   if (!plan_.options_.input_gradients) return;
   for (const Node& n : plan_.graph_.nodes()) {
     if (!n.is_input()) continue;
     const Buf grad = gradients_[size_t(n.output)];
-    Tensor view;
-    if (grad) {
-      kept_.push_back(grad.id);
-      view = {address(storage_[size_t(grad.id)]), storage_[size_t(grad.id)].ld};
-    }
-    plan_.input_gradients_.push_back(view);
+    plan_.input_gradients_.push_back(grad ? kept(grad) : Tensor{});
   }
 }
 

@@ -88,7 +88,8 @@ class Planner final : public Build {
   void collect_gradients();
   Buf sum(Buf a, Buf b, const Spec& spec);
   int64_t rows_of(const Spec& spec) const { return spec.batched() ? max_rows() : 1; }
-  void keep_input_gradients();
+  void keep_gradients();
+  bool is_fixed(Order order) const;
 
   Buf new_buffer(int64_t bytes, int64_t ld, void* fixed);
   Buf matrix(Extent extent);
@@ -111,6 +112,7 @@ class Planner final : public Build {
   std::vector<int> gradient_users_;  // by value: nodes that may send it a gradient
   bool placing_ = false;
   bool small_ = false;  // the arena fits a core's cache
+  int last_output_ = -1;  // node
 
   // The state of one walk.
   size_t cursor_ = 0;

@@ -26,7 +26,7 @@ struct BatchNormTrain {
   ChannelShape shape;
   Tensor x, y;
   const void *gamma, *beta;  // (C), or null: 1 and 0
-  void *moving_mean, *moving_var;
+  void *moving_mean, *moving_var;  // (C), or null: they stay as they are
   Tensor saved;  // (2,C): mean, inv
   double momentum, epsilon;
   Activation activation;  // of y

@@ -163,8 +163,10 @@ void batch_norm_train(const BatchNormTrain& args, const RunState& run, Worker w)
       const V inv = inverse_deviation<T>(var[j], a.epsilon);
       strip.store(row_of<T>(a.saved, 0), j, mean[j]);
       strip.store(row_of<T>(a.saved, 1), j, inv);
-      strip.store(a.moving_mean, j, fma(momentum, strip.load(a.moving_mean, j), rest * mean[j]));
-      strip.store(a.moving_var, j, fma(momentum, strip.load(a.moving_var, j), rest * var[j]));
+      if (a.moving_mean) {
+        strip.store(a.moving_mean, j, fma(momentum, strip.load(a.moving_mean, j), rest * mean[j]));
+        strip.store(a.moving_var, j, fma(momentum, strip.load(a.moving_var, j), rest * var[j]));
+      }
       scale[j] = a.gamma ? inv * strip.load(a.gamma, j) : inv;
       shift[j] = a.beta ? strip.load(a.beta, j) : V(0);
     }

@@ -34,7 +34,7 @@ void expect_channels(const Infer& node, int place, const char* name, int64_t cha
 
 void infer(Infer& node) {
   const Attrs& attrs = node.attrs();
-  node.allow({"axis", "momentum", "epsilon", "center", "scale", "training", "activation", "alpha"});
+  node.allow({"axis", "momentum", "epsilon", "center", "scale", "training", "keep", "activation", "alpha"});
   activation_of(attrs);
   const Places p = places(attrs);
   expect_inputs(node, p.var + 1,
@@ -80,8 +80,10 @@ void forward_train(Build& b, const Places& p) {
   a.x = b.read(b.input(0));
   a.gamma = read_or_null(b, p.gamma);
   a.beta = read_or_null(b, p.beta);
-  a.moving_mean = b.update(b.input(p.mean)).data;
-  a.moving_var = b.update(b.input(p.var)).data;
+  if (!b.attrs().flag("keep", false)) {
+    a.moving_mean = b.update(b.input(p.mean)).data;
+    a.moving_var = b.update(b.input(p.var)).data;
+  }
   a.saved = b.write(statistics(b, a.shape.channels));
   a.y = b.write(b.output());
   b.emit(b.kernels().batch_norm_train, a, {6 * elements(b), 4 * elements(b) * size_of(b.dtype())});

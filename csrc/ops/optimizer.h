@@ -26,6 +26,7 @@
 //     global_clip_norm  the same over all variables; NaN if |g| is not finite
 // and after it  average = beta average + (1 - beta) w,  beta = 0 at the first update.
 // Norms are sums of squares in blocks of rows of the panels, pads left out, then of the blocks in a fixed order.
+// The node given_gradient says that g of its variable lies in the slab: the update follows as after a backward pass.
 // Shapes: w, g and every slot are panels of one variable (ops/gemm.h). The pads of the last panel stay zero, whatever
 // the rule makes of zeros (epsilon = 0). Flops: 2 to 15 an element. Bytes: w and slots read and written, g read.
 // Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. Nesterov, "A method of solving a

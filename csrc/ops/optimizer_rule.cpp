@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "core/error.h"
-#include "ops/op.h"
+#include "ops/checks.h"
 
 namespace hl {
 namespace {
@@ -93,6 +93,19 @@ void infer(Infer& node) {
 
 void forward(Build&) {}
 
+// A variable whose gradient somebody has put into the slab: the update follows as after any backward pass.
+void infer_given(Infer& node) {
+  node.allow({});
+  expect_inputs(node, 1, "a variable");
+  if (node.input(0).batched()) node.fail("a variable", "values with a batch axis");
+}
+
+void take_given(Build& b) {
+  if (!b.wants_grad(0)) return;
+  b.input(0);
+  b.grad_input(0);
+}
+
 }  // namespace
 
 Optimizer optimizer_from(const Attrs& spec) {
@@ -126,6 +139,7 @@ std::vector<std::string> optimizer_names() {
   return names;
 }
 
+const Op given_gradient_op{"given_gradient", infer_given, [](Build&) {}, nullptr, false, take_given};
 const Op optimizer_op{"optimizer", infer, forward, nullptr};
 
 }  // namespace hl

@@ -81,7 +81,11 @@ void* Slab::range(Part part, int slot, int i) const {
 }
 
 void Slab::get(Part part, int slot, int i, void* matrix) const {
-  const PanelCopy copy{range(part, slot, i), matrix, variables_[size_t(i)].shape};
+  unpack(i, range(part, slot, i), matrix);
+}
+
+void Slab::unpack(int i, void* panels, void* matrix) const {
+  const PanelCopy copy{panels, matrix, variables_[size_t(i)].shape};
   kernels_.panel_unpack.fn(&copy, {}, {});
 }
 

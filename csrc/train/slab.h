@@ -35,6 +35,8 @@ class Slab {
   enum class Part { weight, gradient, slot };
   void get(Part part, int slot, int i, void* matrix) const;
   void set(Part part, int slot, int i, const void* matrix);
+  // The same from panels of variable i that lie anywhere.
+  void unpack(int i, void* panels, void* matrix) const;
 
  private:
   void* range(Part part, int slot, int i) const;

@@ -38,6 +38,7 @@ RunState state_of(const Plan& plan, const Job& job, int64_t batch) {
   }
   state.step = job.step + (plan.has_optimizer() ? batch - job.first_batch : 0);
   state.seed = job.seed;
+  state.part = job.part;
   state.learning_rate = job.rates ? job.rates[batch - job.first_batch] : 0;
   if (job.momenta) state.momentum = job.momenta[batch - job.first_batch];
   return state;
@@ -69,7 +70,7 @@ struct LanesSlice {
 RunState state_of(const Lane& lane, const Job& job) {
   RunState state = state_of(*lane.plan, job, lane.batch);
   state.step = job.step + lane.sample;
-  state.again = lane.sample > 0;
+  state.part = lane.sample > 0 ? Part::rest : Part::whole;
   return state;
 }
 
@@ -140,7 +141,7 @@ void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots, const s
 }
 
 std::unique_ptr<Plan> Trainer::plan(const Graph& graph, int64_t max_rows, bool training, bool update,
-                                    bool input_gradients, bool samples) {
+                                    bool input_gradients, bool samples, bool resumable) {
   if (update && !optimizer_) throw ValueError("[trainer] expected an optimizer before a plan that updates.");
   PlanOptions options;
   options.max_rows = max_rows;
@@ -149,6 +150,7 @@ std::unique_ptr<Plan> Trainer::plan(const Graph& graph, int64_t max_rows, bool t
   options.input_gradients = input_gradients;
   options.account = plan_memory_;
   options.samples = samples;
+  options.resumable = resumable;
   return std::make_unique<Plan>(graph, kernels_, slab_.variables(), options);
 }
 
@@ -272,6 +274,14 @@ bool Trainer::run(Lanes& lanes, const Job& job) {
   if (team.owns_lock() && choice.workers <= int(lanes.lanes.size()))
     first.plan->team_size().record(choice, end - start, double(slice.runs.load()) / double(lanes.samples), end);
   return lanes.finished(job.n_batches);
+}
+
+bool Trainer::gradient(const Plan& plan, int i, void* matrix) {
+  const auto found = plan.variable_gradients().find(i);
+  if (found == plan.variable_gradients().end()) return false;
+  std::shared_lock<Gate> lock(state_);
+  slab_.unpack(i, found->second, matrix);
+  return true;
 }
 
 void Trainer::get(Slab::Part part, int slot, int i, void* matrix) {

@@ -22,6 +22,7 @@ struct Job {
   int64_t step = 0;                 // optimizer steps finished before first_batch
   uint64_t seed = 0;
   std::vector<Sink> outputs;  // arrays of n_rows rows, one per output of the graph
+  Part part = Part::whole;    // the rest: these batches' fixed steps ran just before
   double slice_seconds = 0.05;
 };
 
@@ -39,7 +40,7 @@ class Trainer {
   void set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed,
                      const std::vector<double>& rate_factors);
   std::unique_ptr<Plan> plan(const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients,
-                             bool samples = false);
+                             bool samples = false, bool resumable = false);
 
   // Runs batches until the job is done or slice_seconds have passed; returns how many it ran. Plans that update
   // variables have the trainer for themselves; others run side by side, each plan in one thread at a time.
@@ -47,6 +48,9 @@ class Trainer {
   // Runs the job's batches, all of a data set, in lanes, as long; true when all are done. Until then the lanes and the
   // job stay as they are between two calls.
   bool run(Lanes& lanes, const Job& job);
+
+  // Row-major copy of a variable's gradient that this plan left; false if it gets none.
+  bool gradient(const Plan& plan, int i, void* matrix);
 
   // Bytes of the arenas of all plans there are.
   int64_t plan_memory() const { return *plan_memory_; }

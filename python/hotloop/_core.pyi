@@ -39,7 +39,8 @@ class Plan:
     def set_metrics(self, rows: numpy.typing.NDArray[numpy.float64]) -> None:
         """Go on from what `metrics` gave."""
     def reset_metrics(self) -> None: ...
-    def input_gradient(self, k: int) -> numpy.typing.NDArray[Any]: ...
+    def input_gradient(self, k: int, rows: int = -1) -> numpy.typing.NDArray[Any]:
+        """Of graph input k, the first rows (all that the plan has room for unless told)."""
     def describe(self) -> list[dict[str, Any]]:
         """One dict a step: node, op, kernel, flops, bytes, barrier."""
 
@@ -70,7 +71,8 @@ class TeamSize:
 class Trainer:
     """Owns variables and optimizer slots, and runs batches."""
     def __init__(self, variables: Sequence[tuple[str, Sequence[int]]], dtype: str = 'float32', n_threads: int = 0) -> None: ...
-    def plan(self, graph: Graph, max_rows: int, training: bool = False, update: bool = False, input_gradients: bool = False, samples: bool = False) -> Plan: ...
+    def plan(self, graph: Graph, max_rows: int, training: bool = False, update: bool = False, input_gradients: bool = False, samples: bool = False, resumable: bool = False) -> Plan:
+        """Some steps may run once for several runs of the others: those that no random number enters (`samples`), or those that lead to the outputs (`resumable`)."""
     def set_optimizer(self, spec: dict[str, Any], keep_slots: bool = False, undecayed: Sequence[int] = [], rate_factors: Sequence[float] = []) -> None: ...
     @property
     def n_slots(self) -> int: ...
@@ -81,8 +83,11 @@ class Trainer:
     def get_slot(self, slot: int, i: int) -> numpy.typing.NDArray[Any]: ...
     def set_slot(self, slot: int, i: int, array: numpy.typing.NDArray[Any]) -> None: ...
     def gradient(self, i: int) -> numpy.typing.NDArray[Any]: ...
-    def run(self, plan: Plan, dataset: Dataset, first_batch: int, n_batches: int, batch_size: int, n_rows: int, index: RowIndex | None = None, rates: numpy.typing.NDArray[numpy.float64] | None = None, step: int = 0, seed: int = 0, outputs: Sequence[numpy.typing.NDArray[Any]] = [], slice_seconds: float = 0.05, momenta: numpy.typing.NDArray[numpy.float64] | None = None) -> int:
-        """Runs batches until done or slice_seconds have passed; returns how many. The GIL is released."""
+    def set_gradient(self, i: int, array: numpy.typing.NDArray[Any]) -> None: ...
+    def plan_gradient(self, plan: Plan, i: int) -> numpy.typing.NDArray[Any]:
+        """What a run of this plan has just left as the gradient of variable i; zeros if it gets none."""
+    def run(self, plan: Plan, dataset: Dataset, first_batch: int, n_batches: int, batch_size: int, n_rows: int, index: RowIndex | None = None, rates: numpy.typing.NDArray[numpy.float64] | None = None, step: int = 0, seed: int = 0, outputs: Sequence[numpy.typing.NDArray[Any]] = [], slice_seconds: float = 0.05, momenta: numpy.typing.NDArray[numpy.float64] | None = None, part: str = 'whole') -> int:
+        """Runs batches until done or slice_seconds have passed; returns how many. The GIL is released. `part`: the 'whole', only the 'fixed' steps, or the 'rest', after a run of these with the same batch."""
     def time_steps(self, plan: Plan, dataset: Dataset, rows: int, outputs: Sequence[numpy.typing.NDArray[Any]] = [], repeats: int = 100) -> list[float]:
         """Seconds of each step of a plan on one worker, the least of many batches of the first rows. An updating plan updates each time."""
 

@@ -12,11 +12,13 @@ from . import _core
 from .locks import add_locks
 from .program import Columns, Program
 from .slab import Slab
+from .trace import Trace
 from .variable import Variable
 
 if TYPE_CHECKING:
     import threading
 
+_NO_DATA = _core.Dataset([])
 _PROGRAMS = 12  # kept; the one unused for longest goes first
 FORWARD_ROWS = 256  # rows of a batch where results do not depend on it
 _TEAM_ROWS = 128  # fewer are one batch, which the workers share
@@ -119,6 +121,29 @@ class Engine:
             for i in [self.slab.index_of(variable) for variable in variables]:
                 self.trainer.set_slot(slot, i, self.trainer.get(i))
             self.swapped = False
+
+    def apply(self, optimizer: Any, variables: Sequence[Variable], gradients: Sequence[np.ndarray]) -> None:
+        """One update of these variables by gradients of their shapes and dtype, constraints included."""
+        self.use_optimizer(optimizer)
+        numbers = [self.slab.index_of(v) for v in variables]
+
+        def make() -> Program:
+            trace = Trace(self.dtype, True, self.slab.index_of)
+            for v in variables:
+                trace.graph.add("given_gradient", [trace.variable(v)], {}, v.path)
+            return Program(trace, update=True, constrained=trace.add_constraints(variables))
+
+        program = self.program(("apply", tuple(numbers), tuple(v.constraint for v in variables)), make)
+        step = optimizer.iterations
+        rates = optimizer.rates(step, 1)
+        plan = program.take_plan(self.trainer, 1)
+        with self.slab.at_home():
+            for number, gradient in zip(numbers, gradients, strict=True):
+                self.trainer.set_gradient(number, gradient)
+            self.trainer.run(plan, _NO_DATA, 0, 1, 1, 1, None, rates, step)
+            program.constrain(self.slab)
+            optimizer.iterations = step + 1
+        program.give_plan(plan)
 
     # Programs.
 

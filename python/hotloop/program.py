@@ -41,6 +41,10 @@ class Program:
         The nesting that the outputs are returned in.
     constrained : sequence of Variable
         Those whose constraint is Python, called after every batch.
+    backward : bool
+        Plans run backward, without the optimizer.
+    **options
+        Of `Trainer.plan`, besides.
     """
 
     _lock: threading.RLock
@@ -53,12 +57,14 @@ class Program:
         update: bool = False,
         structure: Any = None,
         constrained: Sequence[Variable] = (),
+        backward: bool = False,
+        **options: bool,
     ) -> None:
         self.graph = trace.graph
         self.structure = structure
         self.dtype = np.dtype(trace.dtype)
         self.training, self.update, self.draws = training, update, trace.draws
-        self.samples = trace.sampling
+        self.options = {"training": update or backward, "update": update, "samples": trace.sampling, **options}
         self.penalties = len(trace.penalties)  # the last rows of `Plan.metrics()`
         self.constrained = list(constrained)
         for output in outputs:
@@ -87,7 +93,7 @@ class Program:
                 self._plans.popitem(last=False)
             if idle:
                 return idle.pop()
-        return trainer.plan(self.graph, rows, training=self.update, update=self.update, samples=self.samples)
+        return trainer.plan(self.graph, rows, **self.options)
 
     def constrain(self, slab: Slab) -> None:
         """Call the constraints that are Python; the caller holds the slab."""

@@ -240,12 +240,7 @@ class Runtime:
         training = mode in ("train", "call")
         trace = Trace(engine.dtype, training, engine.slab.index_of)
         trace.sampling = mode == "sample"
-        numbers = itertools.count()
-        inputs = map_structure(
-            lambda t: trace.input(("x", next(numbers)), t.shape[1:], t.dtype, t.name),
-            self._inputs,
-        )
-        result = self.trace_call((inputs,), {}) if stack is None else stack.outputs(trace)
+        result = self._call_traced(trace) if stack is None else stack.outputs(trace)
         outputs = flatten(result)
         if resolved is None:
             structure = None if not isinstance(result, (list, tuple, dict)) else map_structure(lambda _: None, result)
@@ -255,6 +250,12 @@ class Runtime:
         trace.add_penalties(weights)
         left = trace.add_constraints(weights) if mode == "train" else []
         return Program(trace, (), training, update=mode == "train", constrained=left)
+
+    def _call_traced(self, trace: Trace) -> Any:
+        """The model's outputs for inputs of this trace."""
+        numbers = itertools.count()
+        inputs = map_structure(lambda t: trace.input(("x", next(numbers)), t.shape[1:], t.dtype, t.name), self._inputs)
+        return self.trace_call((inputs,), {})
 
     def _freezing(self) -> Any:
         """All trainable flags, regularizers and constraints: a program of training or evaluation holds for these."""

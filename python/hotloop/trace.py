@@ -136,6 +136,8 @@ class Trace:
         self.whole_batch = False  # a loss or a metric is traced, which may sum over the batch
         self.draws = False  # whether any op draws random numbers
         self.sampling = False  # layers that are only stochastic run as in training
+        self.keeps_statistics = False  # moving statistics stay as they are
+        self.freezes = False  # no weight gets a gradient
         self.penalties: list[tuple[int, dict[str, Any], str]] = []  # value, attributes, layer
         self._index_of = index_of
         self._variables: dict[int, int] = {}
@@ -151,16 +153,17 @@ class Trace:
     @contextmanager
     def layer(self, name: str, training: bool | None) -> Iterator[None]:
         """While a layer's `call` runs: its name is on every node, its `training` reaches the layers inside."""
-        outer = self.training
+        outer = self.training, self.sampling
         self._layers.append(name)
-        self.training = outer if training is None else bool(training)
+        if training is not None:
+            self.training, self.sampling = bool(training), self.sampling and bool(training)
         token = tracing.set(self)
         try:
             yield
         finally:
             tracing.reset(token)
             self._layers.pop()
-            self.training = outer
+            self.training, self.sampling = outer
 
     def input(self, source: tuple[str, int], shape: tuple[int, ...], dtype: str, name: str) -> TracedInput:
         """A column of the data set."""
@@ -183,7 +186,9 @@ class Trace:
             )
         if id(variable) not in self._variables:
             index = len(self._variables) if self._index_of is None else self._index_of(variable)
-            value = self.graph.variable(index, list(variable.shape), variable.trainable, variable.path)
+            value = self.graph.variable(
+                index, list(variable.shape), variable.trainable and not self.freezes, variable.path
+            )
             self._variables[id(variable)] = value
             self._kept.append(variable)
         return self._variables[id(variable)]

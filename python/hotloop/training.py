@@ -15,11 +15,11 @@ from . import optimizers
 from .compiled import Compiled
 from .config import next_seed
 from .data import is_stream, positive
+from .differentiation import Differentiation
 from .fitting import evaluate_data, fit_data
 from .identifiers import unknown_argument
 from .overrides import refuse_overrides
 from .predicting import predict_columns, predict_samples, predict_stream
-from .runtime import Runtime
 from .tree import pack_like
 
 
@@ -37,7 +37,7 @@ def _suggests(method: Callable[..., Any]) -> Any:
     return checked
 
 
-class Training(Runtime):
+class Training(Differentiation):
     """What a model adds to a layer. Its methods are Keras's, with Keras's arguments and defaults."""
 
     not_called: tuple[str, ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,16 @@ def test_inference_leaves_the_moving_statistics_alone(dtype, rng):
     run = case.run(dtype=dtype, training=True)
     for got, kept in zip(run.variables, case.variables, strict=True):
         assert harness.same_bits(got, np.asarray(kept))
+
+
+def test_statistics_that_are_kept_move_or_change_the_output(dtype, rng):
+    case = norm(rng, (33, 40), True).typed(dtype)
+    keeping = replace(case, attrs={**case.attrs, "keep": True})
+    run, want = keeping.run(dtype=dtype, training=True), case.run(dtype=dtype, training=True)
+    for got, kept in zip(run.variables, case.variables, strict=True):
+        assert harness.same_bits(got, np.asarray(kept))
+    assert harness.same_bits(run.output, want.output)
+    assert harness.same_bits(run.input_gradients[0], want.input_gradients[0])
 
 
 def test_a_batch_of_one_row_gives_beta_and_no_gradient(dtype, rng):

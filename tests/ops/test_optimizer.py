@@ -297,3 +297,29 @@ def test_a_plan_that_updates_needs_an_optimizer():
     graph.add("loss", [x, graph.input((3,), "float32", "y")], {"kind": "mean_squared_error"})
     with pytest.raises(ValueError, match="expected an optimizer"):
         _core.Trainer([], "float32").plan(graph, 4, update=True)
+
+
+@every_rule
+def test_a_given_gradient_updates_as_one_that_a_loss_sends(rule, dtype, rng):
+    w, b, gradients, rates = start(rng, 5, 21, dtype, 3)
+    want, _ = Net(w, b, rule, dtype).run(gradients, rates)
+    graph = _core.Graph(dtype)
+    graph.add("given_gradient", [graph.variable(0, w.shape, True, "w")], {}, "w")
+    graph.add("given_gradient", [graph.variable(1, b.shape, False, "b")], {}, "b")
+    trainer = _core.Trainer([("w", w.shape), ("b", b.shape)], dtype, 0)
+    for i, v in enumerate((w, b)):
+        trainer.set(i, v)
+    trainer.set_optimizer(rule)
+    plan = trainer.plan(graph, 1, training=True, update=True)
+    for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
+        trainer.set_gradient(0, gradient)
+        trainer.run(plan, _core.Dataset([]), 0, 1, 1, 1, rates=np.array([rate]), step=step)
+    np.testing.assert_array_equal(trainer.get(0), want)
+    np.testing.assert_array_equal(trainer.get(1), b)
+
+
+def test_a_given_gradient_is_taken_for_a_batch():
+    graph = _core.Graph("float32")
+    x = graph.input((3,), "float32", "x")
+    with pytest.raises(ValueError, match="expected a variable"):
+        graph.add("given_gradient", [x], {}, "g")

@@ -131,6 +131,8 @@ class BatchNormalization(Layer):
             "scale": self.scale,
             "training": training and self.trainable,
         }
+        if x.trace.keeps_statistics:
+            attrs["keep"] = True
         return ops.apply("batch_norm", [x, *variables, self.moving_mean, self.moving_variance], attrs)
 
     def get_config(self) -> dict[str, Any]:

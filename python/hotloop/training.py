@@ -88,6 +88,8 @@ class Training(Differentiation):
         if self._outputs is not None:
             compiled.check_outputs(self.output_names)
         self._compiled, self._steps_per_execution = compiled, steps
+        if rule is not None:
+            rule.serve(self)
         self._terms = {}
         self._seed = next_seed()
         self.stop_training = False

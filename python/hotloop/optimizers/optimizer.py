@@ -18,6 +18,7 @@ import numpy as np
 from ..identifiers import Initialised, take_not_yet, unknown_argument
 from ..naming import check_name
 from . import schedules
+from .applying import Applying
 from .schedules import LearningRateSchedule
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Rate(float):
         return float, (float(self),)  # a copy is a number
 
 
-class Optimizer(Initialised):
+class Optimizer(Applying, Initialised):
     """Base class of optimizers.
 
     Parameters

@@ -224,3 +224,27 @@ def test_random_slopes_are_sampled_too():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5), keras.layers.RReLU(), keras.layers.Dense(2)])
     _, deviations = model.predict_mc(np.random.default_rng(0).standard_normal((8, 4)), samples=20)
     assert (deviations > 0).all()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_layer_that_was_told_training_false_is_sampled(inside):
+    dropout = L.Dropout(0.5)
+    layer = keras.Sequential([keras.Input((6,)), dropout]) if inside else dropout
+    x = keras.Input((6,))
+    _, std = keras.Model(x, layer(x, training=False)).predict_mc(X, samples=5)
+    np.testing.assert_array_equal(std, np.zeros_like(std))
+    _, std = keras.Model(x, L.Add()([layer(x, training=False), L.Dropout(0.5)(x)])).predict_mc(X, samples=20)
+    assert (std > 0).mean() > 0.9
+    _, std = keras.Model(x, layer(x)).predict_mc(X, samples=20)
+    assert (std > 0).mean() > 0.9
+
+
+def test_a_lambda_that_takes_training_is_not_sampled():
+    noisy = L.Lambda(lambda x, training: keras.ops.dropout(x, 0.5) if training else x)
+    plain = L.Lambda(lambda x: 2 * x)
+    assert noisy.stochastic
+    assert not plain.stochastic
+    _, std = net(noisy).predict_mc(X, samples=20)
+    assert std.min() > 0
+    _, std = net(plain).predict_mc(X, samples=3)
+    np.testing.assert_array_equal(std, np.zeros_like(std))

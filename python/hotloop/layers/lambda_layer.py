@@ -19,7 +19,8 @@ class Lambda(Layer):
     Parameters
     ----------
     function : callable
-        Of the inputs, written with `hotloop.ops` and operators; it may take `training`.
+        Of the inputs, written with `hotloop.ops` and operators; it may take `training`, and counts as `stochastic`
+        then: `predict_mc` samples it.
     output_shape : optional
         Accepted as Keras does; the trace knows the shape.
     mask : None
@@ -50,13 +51,17 @@ class Lambda(Layer):
         if not callable(self.function):
             raise TypeError(f"[Lambda '{self.name}'] expected a function, received {type(function).__name__}.")
         self.arguments = dict(arguments or {})
+        self.stochastic = self._takes_training()
         self._output_shape = output_shape
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         arguments = dict(self.arguments)
-        if "training" in inspect.signature(self.function).parameters:
+        if self._takes_training():
             arguments["training"] = training
         return self.function(inputs, **arguments)
+
+    def _takes_training(self) -> bool:
+        return "training" in inspect.signature(self.function).parameters
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "function": self.function, "arguments": self.arguments}

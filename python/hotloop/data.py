@@ -31,6 +31,8 @@ class Chunk:
         Rows of the pass; batch j holds rows j * batch_size .. of it.
     index : _core.RowIndex or None
         Row i of the pass is this row of the data set.
+    order : ndarray or None
+        The same as an array.
     """
 
     dataset: Any
@@ -39,6 +41,7 @@ class Chunk:
     batch_size: int
     n_rows: int
     index: Any = None
+    order: Any = None
 
     def rows(self, batches: int) -> int:
         """Rows in the first `batches` of them."""
@@ -128,7 +131,7 @@ class ArraySource:
             if self.in_parts:
                 yield from self._parts(first, count, program, where)
             else:
-                yield Chunk(dataset, first, count, self.batch_size, self.n, self._index)
+                yield Chunk(dataset, first, count, self.batch_size, self.n, self._index, self._order)
         if limit is not None and limit > steps:
             warn_exhausted(limit, steps)
 

@@ -15,6 +15,7 @@ from .frozen import MOST_BYTES, FrozenCache
 from .passes import Pass, warn_not_finite
 from .program import Columns, Program
 from .progress import resolve_verbose
+from .stepping import StepPass, StepProgram, StepTerms, check_steps, own_step
 
 if TYPE_CHECKING:
     from .training import Training
@@ -89,7 +90,8 @@ def fit_data(
     _prepare(model, source, "train", "fit")
     if validation is not None:
         _prepare(model, validation, "test", "fit")
-    model._get_engine().use_optimizer(compiled.optimizer)
+    if not own_step(model, "train"):
+        model._get_engine().use_optimizer(compiled.optimizer)
     steps = source.steps if steps_per_epoch is None else steps_per_epoch
     if not isinstance(callbacks, CallbackList):
         callbacks = CallbackList(
@@ -131,7 +133,7 @@ class _Training:
         self.resume_from: Any = None  # a file of the whole state; callbacks may set it in on_train_begin
         self.cache: FrozenCache | None = None
         self.epoch = self.batch = 0  # the next batch, as files are to say
-        self._pass: Pass | None = None
+        self._pass: Any = None
 
     def run(self, initial_epoch: int, epochs: int) -> None:
         self.epoch = initial_epoch
@@ -184,9 +186,7 @@ class _Training:
         model = self.model
         optimizer = model._require("fit", training=True).optimizer  # a callback may have compiled,
         resolved, program = _prepare(model, self.source, "train", "fit", self.cache)  # or frozen layers
-        engine = model._get_engine()
-        engine.use_optimizer(optimizer)
-        passing = Pass(engine, program, resolved, model._seed_now(), optimizer)
+        passing = _pass(model, "train", resolved, program, optimizer)
         if totals is not None:
             passing.go_on_from(totals)
         self._pass = passing
@@ -199,7 +199,7 @@ class _Training:
         bad = passing.first_bad_step()
         if bad >= 0 and not self.warned:
             self.warned = True
-            warn_not_finite(bad, engine)
+            warn_not_finite(bad, model._get_engine())
         return passing.logs()
 
     def _note(self, batch: int) -> None:
@@ -231,7 +231,7 @@ class _Batches:
     def __init__(
         self,
         callbacks: CallbackList,
-        passing: Pass,
+        passing: Any,
         mode: str,
         group: int,
         verbose: int,
@@ -247,8 +247,7 @@ class _Batches:
     def run(self, source: Source, limit: int | None, stopped: Callable[[], bool], before: int = 0) -> None:
         """Run the batches after the first `before` of the epoch."""
         passing = self.passing
-        where = "fit" if passing.optimizer is not None else "evaluate"
-        for chunk in source.chunks(passing.program, where, limit, before):
+        for chunk in source.chunks(passing.program, passing.where, limit, before):
             passing.begin(chunk, rates=self.group is None)
             done = 0
             while done < chunk.count:
@@ -308,7 +307,7 @@ def run_test(
     resolved, program = _prepare(model, source, "test", where, cache)
     if steps is not None and source.steps is not None:
         steps = min(steps, source.steps)
-    passing = Pass(model._get_engine(), program, resolved, model._seed_now())
+    passing = _pass(model, "test", resolved, program)
     callbacks.on_test_begin()
     try:
         _Batches(callbacks, passing, "test", model._steps_per_execution, verbose).run(
@@ -325,6 +324,13 @@ def _prepare(
     model: Training, source: Source, mode: str, where: str, cache: FrozenCache | None = None
 ) -> tuple[Resolved, Program]:
     """The terms and the program for a source; its data is checked against them before anything runs."""
+    if own_step(model, mode):
+        check_steps(model)
+        stepping: Any = StepProgram()
+        if isinstance(source, ArraySource):
+            source.columns = source.whole
+        source.prepare(stepping, where)
+        return StepTerms(), stepping  # type: ignore[return-value]
     stack = None
     if isinstance(source, ArraySource):
         columns = source.whole
@@ -338,6 +344,16 @@ def _prepare(
     program = model._program(mode, resolved, columns, stack)
     source.prepare(program, where)
     return resolved, program
+
+
+def _pass(model: Training, mode: str, resolved: Resolved, program: Program, optimizer: Any = None) -> Any:
+    """What runs the batches of an epoch."""
+    if own_step(model, mode):
+        return StepPass(model, mode, program)
+    engine = model._get_engine()
+    if optimizer is not None:
+        engine.use_optimizer(optimizer)
+    return Pass(engine, program, resolved, model._seed_now(), optimizer)
 
 
 def _stream(

@@ -9,7 +9,6 @@ from typing import Any
 from .identifiers import take_not_yet
 from .layers.layer import Layer
 from .locks import add_locks
-from .overrides import refuse_overrides
 from .tensor import KerasTensor
 from .trace import infer_outputs
 from .training import Training
@@ -44,13 +43,23 @@ class Model(Training, Layer):
             from .functional import Functional
 
             cls = Functional
+        elif _has_tensors(kwargs.get("outputs", args[1:2])):
+            _make_functional(cls)
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, name: str | None = None, dtype: str | None = None, trainable: bool = True) -> None:
-        refuse_overrides(self)
+        self._refuse_uncalled()
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         add_locks(self, "_lock")
         self._init_training()
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, type] | None = None) -> Any:
+        """A model with new weights from what `get_config` gave."""
+        if "nodes" in config and "outputs" in config:
+            _make_functional(cls)
+            return cls.from_config(config, custom_objects)
+        return super().from_config(config)
 
     # Inputs and outputs.
 
@@ -245,3 +254,19 @@ class Model(Training, Layer):
         from .state import rebuild, state_for_pickle
 
         return rebuild, (state_for_pickle(self),)
+
+
+def _make_functional(cls: type) -> None:
+    """A subclass of Model that is made from inputs and outputs is one of Functional from then on, as in Keras."""
+    from .functional import Functional
+
+    if not issubclass(cls, Functional):
+        for base in cls.__bases__:
+            if base is not Model and issubclass(base, Model):
+                _make_functional(base)
+        if not issubclass(cls, Functional):
+            cls.__bases__ = tuple(Functional if base is Model else base for base in cls.__bases__)
+
+
+def _has_tensors(structure: Any) -> bool:
+    return any(isinstance(leaf, KerasTensor) for leaf in flatten(structure))

@@ -32,7 +32,7 @@ def clone_model(model: Model) -> Any:
     classes = custom_classes(model)
     config = model.get_config()
     with custom_object_scope(classes):
-        clone = type(model).from_config(config, custom_objects=classes)  # type: ignore[call-arg]
+        clone = type(model).from_config(config, custom_objects=classes)
         if model.compiled:
             clone.compile_from_config(model.get_compile_config())
     return clone

@@ -14,7 +14,7 @@ def refuse_overrides(thing: Any, *names: str) -> None:
     ----------
     thing : object
     *names : str
-        Look for these alone.
+        Look for these alone, listed or not.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def refuse_overrides(thing: Any, *names: str) -> None:
     cls = type(thing)
     foreign = [base for base in cls.__mro__ if not is_ours(base)]
     known = [name for base in cls.__mro__ for name in vars(base).get("not_called", ())]
-    for name in dict.fromkeys(name for name in known if not names or name in names):
+    for name in dict.fromkeys(names or known):
         if any(name in vars(place) for place in (thing, *foreign)):
             base = next(base for base in cls.__mro__ if is_ours(base))
             raise NotImplementedError(
@@ -32,6 +32,11 @@ def refuse_overrides(thing: Any, *names: str) -> None:
                 f"`{name}` is not called by hotloop yet; the compiled loop would train as if it were not there. "
                 f"Take `{name}` out, or use one of hotloop's own classes."
             )
+
+
+def is_overridden(thing: object, name: str) -> bool:
+    """Whether a class outside of this package, or the object itself, redefines this method."""
+    return name in vars(thing) or any(name in vars(base) for base in type(thing).__mro__ if not is_ours(base))
 
 
 def is_ours(cls: Any) -> bool:

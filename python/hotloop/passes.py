@@ -34,6 +34,7 @@ class Pass:
     ) -> None:
         self.engine, self.program, self.resolved = engine, program, resolved
         self.seed, self.optimizer = seed, optimizer
+        self.where = "evaluate" if optimizer is None else "fit"
         self._others = optimizer.batches if optimizer is not None else 0  # steps that are not this pass's
         self._plan: Any = None
         self._retired: Any = 0.0  # totals of the plans used before the present one

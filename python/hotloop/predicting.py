@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from .data import StreamSource, batch_size_of, positive, unpack
 from .engine import FORWARD_ROWS
 from .program import Columns
 from .progress import resolve_verbose
+from .stepping import own_step, predict_step
 
 if TYPE_CHECKING:
     from .training import Training
@@ -28,6 +30,8 @@ def predict_columns(
     if steps is not None:
         n = min(n, size * positive(steps, "predict", "steps"))
         columns = {key: array[:n] for key, array in columns.items()}
+    if own_step(model, "predict"):
+        return _stepped(model, _cut(columns, size), verbose, -(-n // size), callbacks)
     engine, program = model._get_engine(), model._program("predict")
     whole = all(is_readable(array) for array in columns.values())
     if not callbacks and verbose == 0 and not program.draws and whole:
@@ -61,8 +65,10 @@ def predict_stream(model: Training, x: Any, verbose: Any, steps: Any, callbacks:
     verbose = resolve_verbose(verbose)
     source = StreamSource(x, lambda item: model._columns(unpack(item)[0], where="predict"))
     source.peek()
-    engine, program = model._get_engine(), model._program("predict")
     total = source.steps if steps is None else positive(steps, "predict", "steps")
+    if own_step(model, "predict"):
+        return _stepped(model, source.batches(steps), verbose, total, callbacks)
+    engine, program = model._get_engine(), model._program("predict")
     callbacks = CallbackList(
         callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=total
     )  # fmt: skip
@@ -80,6 +86,34 @@ def predict_stream(model: Training, x: Any, verbose: Any, steps: Any, callbacks:
             break
     callbacks.on_predict_end()
     return _joined(pieces)
+
+
+def _stepped(
+    model: Training, batches: Iterable[Columns], verbose: int, total: int | None, callbacks: Any
+) -> list[np.ndarray]:
+    """The outputs of the model's own `predict_step`."""
+    if not isinstance(callbacks, CallbackList):
+        callbacks = CallbackList(
+            callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=total
+        )  # fmt: skip
+    model.stop_predicting = False
+    callbacks.on_predict_begin()
+    pieces: list[list[np.ndarray]] = []
+    for columns in batches:
+        callbacks.on_predict_batch_begin(len(pieces))
+        pieces.append(predict_step(model, columns))
+        outputs = pieces[-1][0] if len(pieces[-1]) == 1 else pieces[-1]
+        callbacks.on_predict_batch_end(len(pieces) - 1, {"outputs": outputs})
+        callbacks.show_progress(len(pieces) - 1)
+        if model.stop_predicting:
+            break
+    callbacks.on_predict_end()
+    return _joined(pieces)
+
+
+def _cut(columns: Columns, size: int) -> Iterator[Columns]:
+    for start in range(0, rows_in(columns), size):
+        yield {key: array[start : start + size] for key, array in columns.items()}
 
 
 def predict_samples(

@@ -23,6 +23,7 @@ from .eager import engine_of
 from .engine import Engine, rows_for
 from .program import Columns, Program
 from .shortcut import Shortcut, shortcut_for
+from .stepping import own_step
 from .tensor import KerasTensor
 from .trace import Trace
 from .tree import flatten, map_structure, pack_like
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from .frozen import FrozenStack
     from .layers.layer import Layer
+    from .training import Training
     from .variable import Variable
 
 _CALL_SEED = 0x5DEECE66D  # keeps the random numbers of calls apart from those of fit
@@ -83,6 +85,8 @@ class Runtime:
         self.stop_predicting = False
         self.history: Any = None
         self._seed: int | None = None
+        self._in_step = 0  # the thread that is in a step of one's own
+        self._sums: dict[str, Any] = {}  # of the batches since `reset_metrics`, for the base's steps
         self._passes = 0  # over data sets: the number of the next shuffle
         self._calls = 0  # batches outside of fit that drew random numbers
         self._frozen: tuple[int, Any] = (-1, None)
@@ -92,7 +96,8 @@ class Runtime:
 
     def _one_batch(
         self, engine: Engine, program: Program, resolved: Resolved, columns: Columns, optimizer: Any = None
-    ) -> dict[str, Any]:
+    ) -> np.ndarray:
+        """The rows of `Plan.metrics` after one batch, which is trained where an optimizer is given."""
         where = "test_on_batch" if optimizer is None else "train_on_batch"
         n = rows_in(columns)
         dataset = program.bind(columns, where)
@@ -114,7 +119,7 @@ class Runtime:
             if optimizer is not None and rows[0, 1] > 0:  # counted: the step was made, whatever interrupts us now
                 optimizer.batches = step + 1
         program.give_plan(plan)
-        return resolved.logs(rows)
+        return rows
 
     def _forward(self, x: Any, training: bool, where: str = "call") -> Any:
         """Outputs for x. In training mode the rows are one batch, drawn with fresh random numbers."""
@@ -192,7 +197,7 @@ class Runtime:
         compiled = self._compiled
         if compiled is None:
             raise ValueError(f"[{where}] expected a compiled model. Call model.compile(optimizer=..., loss=...) first.")
-        if training and (compiled.optimizer is None or compiled.loss is None):
+        if training and not own_step(cast("Training", self), "train") and None in (compiled.optimizer, compiled.loss):
             missing = "an optimizer" if compiled.optimizer is None else "a loss"
             raise ValueError(f"[{where}] expected a model compiled with {missing}. Call model.compile again.")
         return compiled

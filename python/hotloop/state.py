@@ -130,7 +130,10 @@ def compile_config(compiled: Compiled) -> dict[str, Any]:
 
 
 def _describes_inputs(model: Model) -> bool:
-    return class_name(type(model)) in ("Sequential", "Functional")
+    from .functional import Functional
+    from .sequential import Sequential
+
+    return type(model).get_config in (Functional.get_config, Sequential.get_config)  # of a subclass too
 
 
 def _symbols(inputs: Any) -> Any:

@@ -6,21 +6,24 @@ import functools
 import inspect
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from . import optimizers
+from .columns import target_columns
 from .compiled import Compiled
 from .config import next_seed
-from .data import is_stream, positive
+from .data import is_stream, positive, unpack
 from .differentiation import Differentiation
 from .fitting import evaluate_data, fit_data
 from .identifiers import unknown_argument
 from .overrides import refuse_overrides
 from .predicting import predict_columns, predict_samples, predict_stream
-from .tree import pack_like
+from .stepping import StepTerms, check_steps, own_step, packed, predict_step, run_step
+from .tree import flatten, pack_like
 
 
 def _suggests(method: Callable[..., Any]) -> Any:
@@ -41,9 +44,9 @@ class Training(Differentiation):
     """What a model adds to a layer. Its methods are Keras's, with Keras's arguments and defaults."""
 
     not_called: tuple[str, ...] = (
-        "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "metrics", "reset_metrics",
-        "make_train_function", "make_test_function", "make_predict_function",
+        "compute_loss", "make_train_function", "make_test_function", "make_predict_function"
     )  # fmt: skip
+    called_by_steps = ("compute_metrics", "metrics", "reset_metrics")  # of one's own
 
     # Compiling.
 
@@ -83,7 +86,8 @@ class Training(Differentiation):
         steps = positive(steps_per_execution, "compile", "steps_per_execution")
         rule = None if optimizer is None else optimizers.get(optimizer)
         for part in (*self._all_layers(), *([] if rule is None else [rule])):
-            refuse_overrides(part)
+            part._refuse_uncalled() if isinstance(part, Training) else refuse_overrides(part)
+        check_steps(self)
         compiled = Compiled(rule, loss, loss_weights, metrics, weighted_metrics)
         if self._outputs is not None:
             compiled.check_outputs(self.output_names)
@@ -122,7 +126,15 @@ class Training(Differentiation):
         return self._compiled.last.names_in_order()
 
     def reset_metrics(self) -> None:
-        """Metrics belong to a call; there is nothing to reset between calls."""
+        """Begin anew with the metrics that steps of one's own add up. In compiled loops metrics belong to a call."""
+        self._sums = {}
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def _refuse_uncalled(self) -> None:
+        refuse_overrides(self)
+        if not (own_step(self, "train") or own_step(self, "test")):
+            refuse_overrides(self, *self.called_by_steps)
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as numbers, strings, lists and dicts; None if it was not called."""
@@ -385,6 +397,10 @@ class Training(Differentiation):
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """One step of training on one batch; returns loss and metrics of this batch, as `evaluate` does."""
+        if self._calls_step("train"):
+            data = self._packed(x, y, sample_weight, class_weight, "train_on_batch")
+            with self._lock:
+                return StepTerms().result(run_step(self, "train", data), return_dict)
         with self._lock:
             compiled = self._require("train_on_batch", training=True)
             columns = self._plain_columns(x, y) if sample_weight is None and class_weight is None else None
@@ -393,18 +409,135 @@ class Training(Differentiation):
             engine = self._get_engine()
             engine.use_optimizer(compiled.optimizer)
             program = self._program("train", resolved, columns)
-            logs = self._one_batch(engine, program, resolved, columns, compiled.optimizer)
-            return resolved.result(logs, return_dict)
+            rows = self._one_batch(engine, program, resolved, columns, compiled.optimizer)
+            return resolved.result(resolved.logs(rows), return_dict)
 
     @_suggests
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of one batch, in inference mode."""
+        if self._calls_step("test"):
+            data = self._packed(x, y, sample_weight, None, "test_on_batch")
+            return StepTerms().result(run_step(self, "test", data), return_dict)
         self._require("test_on_batch")
         columns = self._columns(x, y, sample_weight, None, "test_on_batch")
         resolved = self._resolve(columns, "test_on_batch")
         program = self._program("test", resolved, columns)
-        return resolved.result(self._one_batch(self._get_engine(), program, resolved, columns), return_dict)
+        rows = self._one_batch(self._get_engine(), program, resolved, columns)
+        return resolved.result(resolved.logs(rows), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs of one batch, in inference mode."""
+        if self._calls_step("predict"):
+            return pack_like(self._outputs, predict_step(self, self._columns(x, where="predict_on_batch")))
         return self._forward(x, False, "predict_on_batch")
+
+    # Steps, which a subclass may write anew. Python runs once for every batch then.
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Train on one batch: what a subclass overrides for a loop of its own.
+
+        `fit` calls an overridden `train_step` for every batch, with NumPy arrays; its callbacks, History and the
+        progress bar go on as ever, with the numbers of the dict that it returns. At the end of an epoch the last dict
+        counts, as in Keras. Such a loop enters Python once for every batch, which costs small models most of their
+        speed; a loss of one's own that is written with `hotloop.ops` does not.
+
+        Parameters
+        ----------
+        data : x, (x, y) or (x, y, sample_weight)
+            `utils.unpack_x_y_sample_weight` gives all three.
+
+        Returns
+        -------
+        dict of str to float
+            Loss and metrics; of this method, over all batches since `reset_metrics`.
+
+        Notes
+        -----
+        What such a method may use: `self(x, training=True)`, `self.gradients(x, y)`, `self.vjp(x, training=True)`,
+        `self.optimizer.apply(gradients, self.trainable_weights)`, `self.compute_metrics`, `super().train_step(data)`,
+        `self.train_on_batch`. Tapes of TensorFlow, JAX and PyTorch see nothing of hotloop's arithmetic.
+
+        Examples
+        --------
+        >>> import numpy as np, hotloop as keras
+        >>> class Accumulating(keras.Sequential):
+        ...     def train_step(self, data):
+        ...         x, y = data
+        ...         halves = [self.gradients(x[i::2], y[i::2]) for i in range(2)]
+        ...         mean = [(a + b) / 2 for a, b in zip(*halves)]
+        ...         self.optimizer.apply(mean, self.trainable_weights)
+        ...         return {"largest": max(np.abs(g).max() for g in mean)}
+        >>> model = Accumulating([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> list(model.fit(np.ones((8, 2)), np.ones(8), batch_size=4, verbose=0).history)
+        ['largest']
+        """
+        x, y, sample_weight = unpack(data)
+        with self._lock:
+            compiled = self._require("train_step")
+            if compiled.optimizer is None:
+                raise ValueError("[train_step] expected a model compiled with an optimizer. Call model.compile again.")
+            columns = self._columns(x, y, sample_weight, None, "train_step")
+            engine = self._get_engine()
+            engine.use_optimizer(compiled.optimizer)
+            return self._summed("train", columns, compiled.optimizer)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Loss and metrics of one batch, in inference mode: what `evaluate` and validation call where a subclass
+        overrides it, as `fit` calls `train_step`."""
+        x, y, sample_weight = unpack(data)
+        self._require("test_step")
+        return self._summed("test", self._columns(x, y, sample_weight, None, "test_step"))
+
+    def predict_step(self, data: Any) -> Any:
+        """Outputs of one batch, in inference mode: what `predict` calls where a subclass overrides it."""
+        return self._forward(unpack(data)[0], False, "predict_step")
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Count one batch in the compiled metrics; for steps of one's own.
+
+        Parameters
+        ----------
+        x
+            Not used.
+        y, y_pred : array_like, or list or dict of them
+        sample_weight : array_like, optional
+            Of weighted metrics alone.
+
+        Returns
+        -------
+        dict of str to float
+            The metrics since `reset_metrics`.
+        """
+        compiled, names = self._require("compute_metrics"), self.output_names
+        targets = target_columns(y, names, None, self._dtype_now(), "compute_metrics")
+        shapes = tuple((None, *targets["y", i].shape[1:]) if ("y", i) in targets else None for i in range(len(names)))
+        resolved = compiled.resolve(names, [tensor.shape for tensor in self.outputs], shapes)
+        predictions = flatten(y_pred)
+        for term in resolved.metrics:
+            weight = sample_weight if term.weighted else None
+            term.node.update_state(targets["y", term.output], predictions[term.output], weight)
+        return {term.log_name: term.node.result() for term in resolved.metrics}
+
+    def _summed(self, mode: str, columns: Any, optimizer: Any = None) -> dict[str, Any]:
+        resolved = self._resolve(columns, f"{mode}_step")
+        program = self._program(mode, resolved, columns)
+        rows = self._one_batch(self._get_engine(), program, resolved, columns, optimizer)[:, :2]
+        known, sums = self._sums.get(mode, (None, 0.0))
+        self._sums[mode] = resolved, rows + (sums if known is resolved else 0.0)
+        return resolved.logs(self._sums[mode][1])
+
+    def _packed(self, x: Any, y: Any, sample_weight: Any, class_weight: Any, where: str) -> Any:
+        return packed(self, self._columns(x, y, sample_weight, class_weight, where))
+
+    def _calls_step(self, mode: str) -> bool:
+        """Whether a call goes to a step of one's own, and does not come from one."""
+        return own_step(self, mode) and self._in_step != threading.get_ident()
+
+    @contextmanager
+    def _inside_step(self) -> Iterator[None]:
+        outer, self._in_step = self._in_step, threading.get_ident()
+        try:
+            yield
+        finally:
+            self._in_step = outer

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from . import config
+from .data import unpack
 from .naming import reset_names
 from .progress import Progbar
 
 __all__ = [
-    "Progbar", "PyDataset", "Sequence", "clear_session", "normalize", "set_random_seed", "to_categorical",
+    "Progbar", "PyDataset", "Sequence", "clear_session", "normalize", "pack_x_y_sample_weight", "set_random_seed",
+    "to_categorical", "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
 
@@ -111,6 +113,37 @@ def normalize(x: Any, axis: int = -1, order: int | float = 2) -> np.ndarray:
     x = np.asarray(x)
     norm = np.linalg.norm(x, order, axis, keepdims=True)
     return x / np.where(norm == 0, 1, norm)
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """x, y and sample weights, None where they are not there, of what a model's own `train_step` is given.
+
+    Raises
+    ------
+    ValueError
+        For a tuple of another length than 1 to 3.
+
+    Examples
+    --------
+    >>> unpack_x_y_sample_weight(("x", "y"))
+    ('x', 'y', None)
+    """
+    return unpack(data)
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """The same the other way: x, (x, y) or (x, y, sample_weight).
+
+    Examples
+    --------
+    >>> pack_x_y_sample_weight("x", "y")
+    ('x', 'y')
+    """
+    if sample_weight is not None:
+        return x, y, sample_weight
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, (tuple, list)) else x
 
 
 class PyDataset:

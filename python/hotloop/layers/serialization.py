@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..identifiers import CUSTOM, suggestion, unknown_argument
+from ..overrides import is_ours
 
 
 def layer_classes() -> dict[str, type]:
@@ -52,8 +53,10 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type] | 
             f"[layer] expected a known layer class, received {name!r}.{hint} "
             f"Pass a class of your own by its name: custom_objects={{{name.rpartition('>')[2]!r}: ...}}."
         )
+    from ..model import Model
+
     arguments = dict(config["config"])
-    if name in ("Sequential", "Functional"):
+    if isinstance(cls, type) and issubclass(cls, Model) and is_ours(cls.from_config):
         return cls.from_config(arguments, custom_objects=custom)
     return cls.from_config(arguments)
 

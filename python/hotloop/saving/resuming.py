@@ -58,7 +58,7 @@ def resume(running: Any, path: str | os.PathLike[str]) -> np.ndarray | None:
             state = read_state(stream, path, header, description, True)
             fit = _unpacked(checked_fit(description["fit"], path), lambda name: read_tensor(stream, path, header, name))
             if fit["totals"] is not None:
-                fit["totals"] = np.array(fit["totals"], np.float64)
+                fit["totals"] = np.array(fit["totals"], np.float64).reshape(-1, 2)
                 running.check_totals(fit["totals"])
             rate = description["compile"]["optimizer"]["config"]["learning_rate"]
             model._set_state({**state, "compile": None})

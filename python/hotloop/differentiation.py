@@ -18,6 +18,7 @@ from .tree import flatten, pack_like
 if TYPE_CHECKING:
     import threading
 
+    from .layers.layer import Layer
     from .tensor import KerasTensor
     from .variable import Variable
 
@@ -209,6 +210,40 @@ class Differentiation(Runtime):
                         result.reshape(n, units.shape[1], *gradient.shape[1:])[rows, unit] = gradient
             run.close()
         return pack_like(self._outputs, [pack_like(self._inputs, row) for row in results])
+
+    def _watched(self, columns: Columns) -> tuple[list[tuple[Layer, np.ndarray]], list[np.ndarray]]:
+        """What each layer makes of some rows in training, and the gradients of the trainable weights.
+
+        No counter moves: the random numbers are those of the step to come.
+        """
+        where = "monitor"
+        resolved = self._resolve(columns, where)
+        weighted = tuple(i for kind, i in columns if kind == "w")
+        engine = self._get_engine()
+
+        def make() -> Program:
+            trace = Trace(engine.dtype, True, engine.slab.index_of)
+            trace.keeps_statistics, trace.watched = True, []
+            outputs = flatten(self._call_traced(trace))
+            seen: dict[int, tuple[Layer, Any]] = {}
+            for layer, result in trace.watched:
+                leaf = flatten(result)[0]
+                if not isinstance(layer, Runtime) and leaf.dtype == trace.dtype and leaf.shape[:1] == (None,):
+                    seen.setdefault(id(layer), (layer, leaf))
+            program = Program(trace, [leaf for _, leaf in seen.values()], True, backward=True)
+            program.watched = [layer for layer, _ in seen.values()]
+            resolved.add_nodes(trace, outputs, weighted)
+            trace.add_penalties(self.trainable_weights)
+            return program
+
+        program = engine.program((where, resolved, weighted, self._freezing()), make)
+        n, optimizer = rows_in(columns), self._require(where).optimizer
+        step = 0 if optimizer is None else optimizer.iterations
+        run = _Run(self, engine, program, columns, n, ("weights",), self._seed_now(), step, where)
+        outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
+        gradients = run.run(columns, outputs, "whole")
+        run.close()
+        return list(zip(program.watched, outputs, strict=True)), gradients
 
     def _forward_resumable(
         self, columns: Columns, wanted: tuple[str, ...], training: bool, where: str

@@ -125,6 +125,27 @@ class Engine:
     def apply(self, optimizer: Any, variables: Sequence[Variable], gradients: Sequence[np.ndarray]) -> None:
         """One update of these variables by gradients of their shapes and dtype, constraints included."""
         self.use_optimizer(optimizer)
+        step = optimizer.iterations
+        with self.slab.at_home():
+            self._update(variables, gradients, optimizer.rates(step, 1), step)
+            optimizer.iterations = step + 1
+
+    def update_to_come(self, variables: Sequence[Variable], gradients: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """By how much the optimizer in use would change these variables next; nothing changes here."""
+        optimizer, before = self.optimizer, [v.numpy() for v in variables]
+        twins = [Variable(value, dtype=self.dtype, name=v.name) for v, value in zip(variables, before, strict=True)]
+        engine = Engine(twins, self.dtype)
+        engine.trainer.set_optimizer(optimizer.full_spec(), undecayed=optimizer.undecayed(variables))
+        for slot in range(engine.trainer.n_slots):
+            for i, v in enumerate(variables):
+                engine.set_slot(slot, i, self.trainer.get_slot(slot, self.slab.index_of(v)))
+        with engine.slab.at_home():
+            engine._update(twins, gradients, optimizer.rates(optimizer.iterations, 1), optimizer.iterations)
+        return [twin.numpy() - value for twin, value in zip(twins, before, strict=True)]
+
+    def _update(
+        self, variables: Sequence[Variable], gradients: Sequence[np.ndarray], rates: np.ndarray, step: int
+    ) -> None:
         numbers = [self.slab.index_of(v) for v in variables]
 
         def make() -> Program:
@@ -134,15 +155,11 @@ class Engine:
             return Program(trace, update=True, constrained=trace.add_constraints(variables))
 
         program = self.program(("apply", tuple(numbers), tuple(v.constraint for v in variables)), make)
-        step = optimizer.iterations
-        rates = optimizer.rates(step, 1)
         plan = program.take_plan(self.trainer, 1)
-        with self.slab.at_home():
-            for number, gradient in zip(numbers, gradients, strict=True):
-                self.trainer.set_gradient(number, gradient)
-            self.trainer.run(plan, _NO_DATA, 0, 1, 1, 1, None, rates, step)
-            program.constrain(self.slab)
-            optimizer.iterations = step + 1
+        for number, gradient in zip(numbers, gradients, strict=True):
+            self.trainer.set_gradient(number, gradient)
+        self.trainer.run(plan, _NO_DATA, 0, 1, 1, 1, None, rates, step)
+        program.constrain(self.slab)
         program.give_plan(plan)
 
     # Programs.

@@ -205,6 +205,11 @@ class _Training:
     def _note(self, batch: int) -> None:
         self.batch = batch
 
+    def first_rows(self, n: int) -> Columns:
+        """Some rows of the training data, for callbacks that look at them; before the first epoch."""
+        columns = self.source.columns if isinstance(self.source, ArraySource) else self.source.peek()
+        return {key: np.array(array[:n]) for key, array in columns.items()}
+
     def check_totals(self, totals: np.ndarray) -> None:
         """Sums that a file holds must be those of this model's losses, metrics and penalties."""
         resolved, program = _prepare(self.model, self.source, "train", "fit")

@@ -67,6 +67,7 @@ class Program:
         self.options = {"training": update or backward, "update": update, "samples": trace.sampling, **options}
         self.penalties = len(trace.penalties)  # the last rows of `Plan.metrics()`
         self.constrained = list(constrained)
+        self.watched: list[Any] = []  # the layers that made the outputs, where somebody looks at them
         for output in outputs:
             trace.graph.output(_float_value(output, trace.dtype))
         self.output_shapes = [tuple(output.shape[1:]) for output in outputs]

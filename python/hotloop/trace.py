@@ -138,6 +138,7 @@ class Trace:
         self.sampling = False  # layers that are only stochastic run as in training
         self.keeps_statistics = False  # moving statistics stay as they are
         self.freezes = False  # no weight gets a gradient
+        self.watched: list[tuple[Any, Any]] | None = None  # layers and what they returned, where somebody looks
         self.penalties: list[tuple[int, dict[str, Any], str]] = []  # value, attributes, layer
         self._index_of = index_of
         self._variables: dict[int, int] = {}

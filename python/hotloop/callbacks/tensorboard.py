@@ -1,4 +1,4 @@
-"""TensorBoard: logs and histograms of weights as files that TensorBoard shows."""
+"""TensorBoard: logs and histograms of weights and gradients as files that TensorBoard shows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from ..identifiers import take_not_yet
 from .callback import Callback
 from .event_file import EventFile
 
+_ROWS = 256
+
 
 class TensorBoard(Callback):
-    """Writes logs, and histograms of weights, as files that TensorBoard shows. Needs no other package.
+    """Writes logs, and histograms of weights and gradients, as files that TensorBoard shows. Needs no other package.
 
     Parameters
     ----------
     log_dir : str
         Files go into its folders "train" and "validation".
     histogram_freq : int
-        Epochs from one histogram of every weight to the next; 0 writes none.
+        Epochs from one histogram of every weight, and of the gradient of the compiled loss by it on the first 256 rows
+        of the training data, to the next; 0 writes none.
     write_graph : bool
         Kept for code written for Keras; the graph is not written.
     write_images : bool
@@ -40,7 +43,8 @@ class TensorBoard(Callback):
     Notes
     -----
     Tags are Keras's: ``epoch_loss``, ``epoch_learning_rate``, ``batch_loss``, ``evaluation_loss_vs_iterations``,
-    ``dense/kernel/histogram``.
+    ``dense/kernel/histogram``. Gradients, which Keras does not write, are ``dense/kernel/gradient/histogram``, and the
+    norm of all of them ``epoch_gradient_norm``.
 
     Examples
     --------
@@ -81,12 +85,16 @@ class TensorBoard(Callback):
         self._files: dict[str, EventFile] = {}
         self._training = False
         self._batches = 0
+        self._columns: Any = None  # of the rows that gradients are taken on
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._training, self._batches = True, 0
+        running = self.model._running
+        if self.histogram_freq and running is not None and self.model.loss is not None:
+            self._columns = running.first_rows(_ROWS)
 
     def on_train_end(self, logs: Any = None) -> None:
-        self._training = False
+        self._training, self._columns = False, None
         for file in self._files.values():
             file.close()
         self._files = {}
@@ -107,7 +115,17 @@ class TensorBoard(Callback):
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             for variable in self.model.weights:
                 self._file("train").histogram(f"{variable.path}/histogram", variable.numpy(), epoch)
+            if self._columns is not None:
+                self._gradients(epoch)
             self._file("train").flush()
+
+    def _gradients(self, epoch: int) -> None:
+        file, squares = self._file("train"), 0.0
+        _, gradients = self.model._watched(self._columns)
+        for variable, gradient in zip(self.model.trainable_weights, gradients, strict=True):
+            file.histogram(f"{variable.path}/gradient/histogram", gradient, epoch)
+            squares += float(np.square(gradient, dtype=np.float64).sum())
+        file.scalar("epoch_gradient_norm", squares**0.5, epoch)
 
     def on_test_end(self, logs: Any = None) -> None:
         if logs and self._training:
@@ -147,4 +165,4 @@ class TensorBoard(Callback):
         return max(time.perf_counter() - begin, 1e-9)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_files": {}}
+        return {**self.__dict__, "_files": {}, "_columns": None}

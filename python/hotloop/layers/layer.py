@@ -217,6 +217,8 @@ class Layer(Initialised, Operation):
             if _takes_training(type(self).call, len(args)):
                 kwargs["training"] = trace.training or (trace.sampling and self.stochastic)
             outputs = self.call(*args, **kwargs)
+            if trace.watched is not None:
+                trace.watched.append((self, outputs))
             if self.activity_regularizer is not None:
                 for leaf in flatten(outputs):
                     trace.penalise(leaf.value(trace.dtype), self.activity_regularizer)

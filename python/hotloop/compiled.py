@@ -41,6 +41,10 @@ class Resolved:
     losses: list[Term] = field(default_factory=list)
     metrics: list[Term] = field(default_factory=list)
 
+    def shown(self) -> list[Term]:
+        """Losses of outputs that are logged by their own names."""
+        return self.losses if len(self.losses) > 1 else []
+
     def targets(self) -> set[int]:
         """Outputs that need a target."""
         return {term.output for term in self.losses + self.metrics}
@@ -77,11 +81,11 @@ class Resolved:
     def logs(self, rows: np.ndarray) -> dict[str, Any]:
         """Names and numbers from the nodes' totals and counts, in alphabetical order."""
         values = {}
-        total = 0.0
+        total, shown = 0.0, self.shown()
         for term, row in zip(self.losses, rows, strict=False):
             value = float(row[0] / row[1]) if row[1] else 0.0
             total += term.weight * value
-            if len(self.losses) > 1:
+            if term in shown:
                 values[term.log_name] = value
         metrics, penalties = np.split(rows[len(self.losses) :], [len(self.metrics)])
         for term, row in zip(self.metrics, metrics, strict=True):
@@ -99,7 +103,7 @@ class Resolved:
         """Loss, metrics under their own names, losses of outputs, the rest."""
         names = ["loss"]
         names += [term.log_name for term in self.metrics if term.log_name == term.node.name]
-        names += [term.log_name for term in self.losses if len(self.losses) > 1]
+        names += [term.log_name for term in self.shown()]
         return names + sorted(term.log_name for term in self.metrics if term.log_name not in names)
 
 

@@ -84,8 +84,8 @@ class Differentiation(Runtime):
         """
         where = "gradients"
         wanted = _wanted(wrt, where)
-        compiled = self._require(where)
-        if compiled.loss is None:
+        self._require(where)
+        if not self._has_loss():
             raise ValueError(f"[{where}] expected a model compiled with a loss. Call model.compile again.")
         columns = self._columns(x, y, sample_weight, None, where)
         resolved = self._resolve(columns, where)
@@ -232,6 +232,7 @@ class Differentiation(Runtime):
                     seen.setdefault(id(layer), (layer, leaf))
             program = Program(trace, [leaf for _, leaf in seen.values()], True, backward=True)
             program.watched = [layer for layer, _ in seen.values()]
+            trace.watched = None
             resolved.add_nodes(trace, outputs, weighted)
             trace.add_penalties(self.trainable_weights)
             return program

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+_PACKAGE = __name__.partition(".")[0]
+
 
 def refuse_overrides(thing: Any, *names: str) -> None:
     """Refuse an object whose class, outside of this package, redefines what nothing would call.
@@ -36,9 +38,10 @@ def refuse_overrides(thing: Any, *names: str) -> None:
 
 def is_overridden(thing: object, name: str) -> bool:
     """Whether a class outside of this package, or the object itself, redefines this method."""
-    return name in vars(thing) or any(name in vars(base) for base in type(thing).__mro__ if not is_ours(base))
+    method = getattr(type(thing), name)
+    return name in vars(thing) or not is_ours(getattr(method, "fget", method))
 
 
 def is_ours(cls: Any) -> bool:
     """Whether a class or function is this package's."""
-    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return (getattr(cls, "__module__", None) or "").partition(".")[0] == _PACKAGE

@@ -21,6 +21,8 @@ from .compiled import Compiled, Resolved
 from .config import next_seed
 from .eager import engine_of
 from .engine import Engine, rows_for
+from .overrides import is_overridden
+from .own_loss import OwnLoss
 from .program import Columns, Program
 from .shortcut import Shortcut, shortcut_for
 from .stepping import own_step
@@ -61,6 +63,9 @@ class Runtime:
 
         @property
         def weights(self) -> list[Variable]: ...
+
+        @property
+        def losses(self) -> list[Any]: ...
 
         @property
         def trainable_weights(self) -> list[Variable]: ...
@@ -197,10 +202,15 @@ class Runtime:
         compiled = self._compiled
         if compiled is None:
             raise ValueError(f"[{where}] expected a compiled model. Call model.compile(optimizer=..., loss=...) first.")
-        if training and not own_step(cast("Training", self), "train") and None in (compiled.optimizer, compiled.loss):
-            missing = "an optimizer" if compiled.optimizer is None else "a loss"
+        if training and not own_step(cast("Training", self), "train"):
+            missing = "an optimizer" if compiled.optimizer is None else "" if self._has_loss() else "a loss"
+            if not missing:
+                return compiled
             raise ValueError(f"[{where}] expected a model compiled with {missing}. Call model.compile again.")
         return compiled
+
+    def _has_loss(self) -> bool:
+        return self._require("loss").loss is not None or is_overridden(self, "compute_loss")
 
     def _resolve(self, columns: Columns, where: str) -> Resolved:
         compiled = self._require(where)
@@ -211,6 +221,8 @@ class Runtime:
         if resolved is None:
             shapes = [tensor.shape for tensor in self.outputs]
             resolved = compiled.resolve(names, shapes, targets)
+            if is_overridden(self, "compute_loss"):
+                resolved = OwnLoss(cast("Training", self), resolved, targets)
             for i in sorted(resolved.targets()):
                 if targets[i] is None:
                     raise ValueError(f"[{where}] expected y for output '{names[i]}', received none.")
@@ -258,9 +270,11 @@ class Runtime:
 
     def _call_traced(self, trace: Trace) -> Any:
         """The model's outputs for inputs of this trace."""
+        return self.trace_call((self._traced_inputs(trace),), {})
+
+    def _traced_inputs(self, trace: Trace) -> Any:
         numbers = itertools.count()
-        inputs = map_structure(lambda t: trace.input(("x", next(numbers)), t.shape[1:], t.dtype, t.name), self._inputs)
-        return self.trace_call((inputs,), {})
+        return map_structure(lambda t: trace.input(("x", next(numbers)), t.shape[1:], t.dtype, t.name), self._inputs)
 
     def _freezing(self) -> Any:
         """All trainable flags, regularizers and constraints: a program of training or evaluation holds for these."""

@@ -21,8 +21,10 @@ from .differentiation import Differentiation
 from .fitting import evaluate_data, fit_data
 from .identifiers import unknown_argument
 from .overrides import refuse_overrides
+from .own_loss import compiled_loss
 from .predicting import predict_columns, predict_samples, predict_stream
 from .stepping import StepTerms, check_steps, own_step, packed, predict_step, run_step
+from .trace import trace_of
 from .tree import flatten, pack_like
 
 
@@ -44,7 +46,7 @@ class Training(Differentiation):
     """What a model adds to a layer. Its methods are Keras's, with Keras's arguments and defaults."""
 
     not_called: tuple[str, ...] = (
-        "compute_loss", "make_train_function", "make_test_function", "make_predict_function"
+        "make_train_function", "make_test_function", "make_predict_function"
     )  # fmt: skip
     called_by_steps = ("compute_metrics", "metrics", "reset_metrics")  # of one's own
 
@@ -459,18 +461,15 @@ class Training(Differentiation):
 
         Examples
         --------
-        >>> import numpy as np, hotloop as keras
-        >>> class Accumulating(keras.Sequential):
-        ...     def train_step(self, data):
-        ...         x, y = data
-        ...         halves = [self.gradients(x[i::2], y[i::2]) for i in range(2)]
-        ...         mean = [(a + b) / 2 for a, b in zip(*halves)]
-        ...         self.optimizer.apply(mean, self.trainable_weights)
-        ...         return {"largest": max(np.abs(g).max() for g in mean)}
-        >>> model = Accumulating([keras.Input((2,)), keras.layers.Dense(1)])
-        >>> model.compile("sgd", "mse")
-        >>> list(model.fit(np.ones((8, 2)), np.ones(8), batch_size=4, verbose=0).history)
-        ['largest']
+        Gradients of two halves, one update::
+
+            class Accumulating(keras.Sequential):
+                def train_step(self, data):
+                    x, y = data
+                    halves = [self.gradients(x[i::2], y[i::2]) for i in range(2)]
+                    mean = [(a + b) / 2 for a, b in zip(*halves)]
+                    self.optimizer.apply(mean, self.trainable_weights)
+                    return {"largest": max(np.abs(g).max() for g in mean)}
         """
         x, y, sample_weight = unpack(data)
         with self._lock:
@@ -493,6 +492,47 @@ class Training(Differentiation):
         """Outputs of one batch, in inference mode: what `predict` calls where a subclass overrides it."""
         return self._forward(unpack(data)[0], False, "predict_step")
 
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The compiled loss of some predictions, penalties included.
+
+        An overridden one is traced once for each mode and becomes part of the compiled loop: it costs no Python in
+        training. It is given symbolic tensors, and returns one made of them with `hotloop.ops`: a number for the batch,
+        or one for each sample, of which the mean counts. `super().compute_loss(...)` may be added to, and multiplied by
+        numbers. Penalties of regularizers are added in any case; `self.losses` is empty there.
+
+        Parameters
+        ----------
+        x, y, y_pred : array_like, or list or dict of them
+        sample_weight : array_like, optional
+        training : bool
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        A loss that keeps outputs small::
+
+            class Shrinking(keras.Sequential):
+                def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+                    loss = super().compute_loss(x, y, y_pred, sample_weight)
+                    return loss + 0.1 * keras.ops.mean(y_pred**2)
+        """
+        if trace_of(flatten(y_pred)) is not None:
+            if self._require("compute_loss").loss is None:
+                raise ValueError("[compute_loss] expected a model compiled with a loss. Call model.compile again.")
+            return compiled_loss(self, y, y_pred)
+        targets, resolved = self._terms_of(y, "compute_loss")
+        predictions, weights = flatten(y_pred), flatten(sample_weight) * len(self.output_names)
+        total = float(sum(self.losses))
+        for term in resolved.losses:
+            i = term.output
+            total += term.weight * float(term.node(targets["y", i], predictions[i], weights[i]))
+        return total
+
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Count one batch in the compiled metrics; for steps of one's own.
 
@@ -509,15 +549,23 @@ class Training(Differentiation):
         dict of str to float
             The metrics since `reset_metrics`.
         """
-        compiled, names = self._require("compute_metrics"), self.output_names
-        targets = target_columns(y, names, None, self._dtype_now(), "compute_metrics")
-        shapes = tuple((None, *targets["y", i].shape[1:]) if ("y", i) in targets else None for i in range(len(names)))
-        resolved = compiled.resolve(names, [tensor.shape for tensor in self.outputs], shapes)
+        targets, resolved = self._terms_of(y, "compute_metrics")
         predictions = flatten(y_pred)
         for term in resolved.metrics:
             weight = sample_weight if term.weighted else None
             term.node.update_state(targets["y", term.output], predictions[term.output], weight)
         return {term.log_name: term.node.result() for term in resolved.metrics}
+
+    def _terms_of(self, y: Any, where: str) -> tuple[Any, Any]:
+        """Targets as columns, and what was compiled for them."""
+        compiled, names = self._require(where), self.output_names
+        targets = target_columns(y, names, None, self._dtype_now(), where)
+        shapes = tuple((None, *targets["y", i].shape[1:]) if ("y", i) in targets else None for i in range(len(names)))
+        resolved = compiled.resolve(names, [tensor.shape for tensor in self.outputs], shapes)
+        absent = sorted(i for i in resolved.targets() if ("y", i) not in targets)
+        if absent:
+            raise ValueError(f"[{where}] expected y for output '{names[absent[0]]}', received none.")
+        return targets, resolved
 
     def _summed(self, mode: str, columns: Any, optimizer: Any = None) -> dict[str, Any]:
         resolved = self._resolve(columns, f"{mode}_step")

@@ -121,6 +121,21 @@ def test_a_model_that_nobody_holds_stays_in_memory(make, no_garbage_collector):
     assert history.model is None
 
 
+def test_gradients_keep_a_model_in_memory(no_garbage_collector):
+    model = build()
+    model.compile("adam", "mse")
+    model.fit(X, X, callbacks=[keras.callbacks.GradientMonitor(verbose=False)], verbose=0)
+    gradients = model.gradients(X, X, wrt=("weights", "inputs"))[0]
+    _, backward = model.vjp(X)
+    backward(X)
+    model.jacobian(X[:2])
+    model.optimizer.apply(gradients, model.trainable_weights)
+    keras.optimizers.SGD(0.1).apply(gradients, model.trainable_weights)
+    gone = [weakref.ref(thing) for thing in (model, model._engine, model._engine.slab)]
+    del model, backward
+    assert [ref() for ref in gone] == [None] * 3
+
+
 def test_a_layer_loses_its_weights_with_the_model_that_trained_them(no_garbage_collector):
     model = build("adam")
     model.fit(X, X, verbose=0)

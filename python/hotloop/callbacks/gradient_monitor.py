@@ -75,7 +75,7 @@ class GradientMonitor(Callback):
         self._columns: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        if self.model.loss is None:
+        if not self.model._has_loss():
             raise ValueError("[GradientMonitor] expected a model compiled with a loss, received one without.")
         self.epoch, self.history = [], {}
         self._columns = self.model._running.first_rows(self.samples)

@@ -90,7 +90,7 @@ class TensorBoard(Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         self._training, self._batches = True, 0
         running = self.model._running
-        if self.histogram_freq and running is not None and self.model.loss is not None:
+        if self.histogram_freq and running is not None and self.model._has_loss():
             self._columns = running.first_rows(_ROWS)
 
     def on_train_end(self, logs: Any = None) -> None:

@@ -239,7 +239,7 @@ class Differentiation(Runtime):
 
         program = engine.program((where, resolved, weighted, self._freezing()), make)
         n, optimizer = rows_in(columns), self._require(where).optimizer
-        step = 0 if optimizer is None else optimizer.iterations
+        step = 0 if optimizer is None else optimizer.batches
         run = _Run(self, engine, program, columns, n, ("weights",), self._seed_now(), step, where)
         outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
         gradients = run.run(columns, outputs, "whole")

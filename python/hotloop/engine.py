@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import threading
 
 _NO_DATA = _core.Dataset([])
+_OF_SEVERAL_BATCHES = ("ema_momentum", "ema_overwrite_frequency", "gradient_accumulation_steps")
 _PROGRAMS = 12  # kept; the one unused for longest goes first
 FORWARD_ROWS = 256  # rows of a batch where results do not depend on it
 _TEAM_ROWS = 128  # fewer are one batch, which the workers share
@@ -125,27 +126,34 @@ class Engine:
     def apply(self, optimizer: Any, variables: Sequence[Variable], gradients: Sequence[np.ndarray]) -> None:
         """One update of these variables by gradients of their shapes and dtype, constraints included."""
         self.use_optimizer(optimizer)
-        step = optimizer.iterations
+        step = optimizer.batches
+        rates, momenta = optimizer.rates(step, 1), optimizer.momenta(step, 1)
         with self.slab.at_home():
-            self._update(variables, gradients, optimizer.rates(step, 1), step)
-            optimizer.iterations = step + 1
+            updates = (step + 1) % optimizer.accumulation == 0
+            self._update(variables, gradients, rates, momenta, step, updates)
+            optimizer.batches = step + 1
 
     def update_to_come(self, variables: Sequence[Variable], gradients: Sequence[np.ndarray]) -> list[np.ndarray]:
         """By how much the optimizer in use would change these variables next; nothing changes here."""
         optimizer, before = self.optimizer, [v.numpy() for v in variables]
         twins = [Variable(value, dtype=self.dtype, name=v.name) for v, value in zip(variables, before, strict=True)]
         engine = Engine(twins, self.dtype)
-        engine.trainer.set_optimizer(optimizer.full_spec(), undecayed=optimizer.undecayed(variables))
+        spec = {name: value for name, value in optimizer.full_spec().items() if name not in _OF_SEVERAL_BATCHES}
+        factors = [optimizer.rate_factor(v) for v in variables]
+        engine.trainer.set_optimizer(spec, undecayed=optimizer.undecayed(variables), rate_factors=factors)
         for slot in range(engine.trainer.n_slots):
             for i, v in enumerate(variables):
                 engine.set_slot(slot, i, self.trainer.get_slot(slot, self.slab.index_of(v)))
         with engine.slab.at_home():
-            engine._update(twins, gradients, optimizer.rates(optimizer.iterations, 1), optimizer.iterations)
+            batch = optimizer.batches
+            rates, momenta = optimizer.rates(batch, 1), optimizer.momenta(batch, 1)
+            engine._update(twins, gradients, rates, momenta, optimizer.iterations, True)
         return [twin.numpy() - value for twin, value in zip(twins, before, strict=True)]
 
     def _update(
-        self, variables: Sequence[Variable], gradients: Sequence[np.ndarray], rates: np.ndarray, step: int
-    ) -> None:
+        self, variables: Sequence[Variable], gradients: Sequence[np.ndarray], rates: Any, momenta: Any, step: int,
+        updates: bool,
+    ) -> None:  # fmt: skip
         numbers = [self.slab.index_of(v) for v in variables]
 
         def make() -> Program:
@@ -158,8 +166,9 @@ class Engine:
         plan = program.take_plan(self.trainer, 1)
         for number, gradient in zip(numbers, gradients, strict=True):
             self.trainer.set_gradient(number, gradient)
-        self.trainer.run(plan, _NO_DATA, 0, 1, 1, 1, None, rates, step)
-        program.constrain(self.slab)
+        self.trainer.run(plan, _NO_DATA, 0, 1, 1, 1, None, rates, step, momenta=momenta)
+        if updates:
+            program.constrain(self.slab)
         program.give_plan(plan)
 
     # Programs.

@@ -12,6 +12,7 @@ from .columns import rows_in
 from .compiled import Resolved
 from .data import ArraySource, StreamSource, batch_size_of, is_stream, positive, split, unpack, warn_ended
 from .frozen import MOST_BYTES, FrozenCache
+from .overrides import is_overridden
 from .passes import Pass, warn_not_finite
 from .program import Columns, Program
 from .progress import resolve_verbose
@@ -207,7 +208,7 @@ class _Training:
 
     def first_rows(self, n: int) -> Columns:
         """Some rows of the training data, for callbacks that look at them; before the first epoch."""
-        columns = self.source.columns if isinstance(self.source, ArraySource) else self.source.peek()
+        columns = self.source.whole if isinstance(self.source, ArraySource) else self.source.peek()
         return {key: np.array(array[:n]) for key, array in columns.items()}
 
     def check_totals(self, totals: np.ndarray) -> None:
@@ -339,7 +340,7 @@ def _prepare(
     stack = None
     if isinstance(source, ArraySource):
         columns = source.whole
-        if cache is not None and not source.in_parts:
+        if cache is not None and not source.in_parts and not is_overridden(model, "compute_loss"):  # which sees x
             stack, kept = cache.stack(model, source)
             columns = kept or columns
         source.columns = columns

@@ -20,6 +20,10 @@ RULES = {
     "adam": lambda: keras.optimizers.Adam(0.01),
     "adamw": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
     "rmsprop": lambda: keras.optimizers.RMSprop(0.01, centered=True),
+    "several": lambda: keras.optimizers.Adam(
+        0.01, gradient_accumulation_steps=2, global_clipnorm=0.1, use_ema=True, learning_rate_factors={"bias": 0.5}
+    ),
+    "cycle": lambda: keras.optimizers.SGD(keras.optimizers.schedules.OneCycle(0.1, 20), momentum=0.9),
     "decay": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)),
 }
 
@@ -52,7 +56,7 @@ def test_a_loop_of_ones_own_trains_other_weights_than_train_on_batch(rule, rows)
         gradients = other.gradients(X[:rows], Y[:rows])
         other.optimizer.apply_gradients(zip(gradients, other.trainable_weights, strict=True))
     assert_same(other.get_weights(), one.get_weights())
-    assert other.optimizer.iterations == one.optimizer.iterations == 4
+    assert other.optimizer.batches == one.optimizer.batches == 4
     one.fit(X, Y, epochs=1, verbose=0)  # slots go on
     other.fit(X, Y, epochs=1, verbose=0)
     assert_same(other.get_weights(), one.get_weights())

@@ -163,3 +163,14 @@ def test_gradients_are_not_in_tensorboards_files(tmp_path):
     written = b"".join(file.read_bytes() for file in (tmp_path / "train").iterdir())
     assert b"hidden/kernel/gradient/histogram" in written
     assert b"epoch_gradient_norm" in written
+
+
+def test_a_monitor_looks_at_outputs_of_frozen_layers():
+    def run(cached):
+        monitor = GradientMonitor(verbose=False)
+        model = build(*noisy())
+        model.layers[0].trainable = False
+        model.fit(X, Y, epochs=3, verbose=0, cache_frozen=cached, callbacks=[monitor])
+        return monitor.history
+
+    assert run(True) == run(False)

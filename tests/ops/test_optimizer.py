@@ -302,7 +302,7 @@ def test_a_plan_that_updates_needs_an_optimizer():
 @every_rule
 def test_a_given_gradient_updates_as_one_that_a_loss_sends(rule, dtype, rng):
     w, b, gradients, rates = start(rng, 5, 21, dtype, 3)
-    want, _ = Net(w, b, rule, dtype).run(gradients, rates)
+    want, _ = Net(w, b, rule, dtype, trainable=(True, False)).run(gradients, rates)
     graph = _core.Graph(dtype)
     graph.add("given_gradient", [graph.variable(0, w.shape, True, "w")], {}, "w")
     graph.add("given_gradient", [graph.variable(1, b.shape, False, "b")], {}, "b")

@@ -187,3 +187,15 @@ def test_bad_losses_are_taken(function, message):
 def test_a_compiled_loss_that_is_not_there_is_called():
     with pytest.raises(ValueError, match="compiled with a loss"):
         build(own(BASES["super"]), loss=None).fit(X, Y, verbose=0)
+
+
+def test_a_loss_that_reads_x_is_given_outputs_of_frozen_layers():
+    def reads_x(self, base, x, y, y_pred, w, training):
+        return base() + ops.mean(ops.abs(x) * ops.mean(y_pred))
+
+    losses = []
+    for cached in (True, False):
+        model = build(own(reads_x))
+        model.layers[0].trainable = False
+        losses.append(model.fit(X, Y, epochs=3, cache_frozen=cached, verbose=0).history)
+    assert losses[0] == losses[1]

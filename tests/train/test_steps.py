@@ -308,3 +308,19 @@ def test_a_loss_that_is_no_number_is_not_warned_of():
 
     with pytest.warns(RuntimeWarning, match="became NaN"):
         build(Mine).fit(X, Y, verbose=0)
+
+
+def test_a_step_is_given_outputs_of_frozen_layers():
+    seen = []
+
+    class Looking(keras.Sequential):
+        def train_step(self, data):
+            seen.append(data[0].shape)
+            return super().train_step(data)
+
+    model, plain = build(Looking), build()
+    for m in (model, plain):
+        m.layers[0].trainable = False
+        m.fit(X, Y, batch_size=25, epochs=2, cache_frozen=True, verbose=0)
+    assert seen == [(25, 4)] * 4
+    assert_same(model.get_weights(), plain.get_weights())

@@ -22,6 +22,12 @@ B = np.array([[1.5, 1, 3], [0.2, -0.5, 2]], np.float32)
 W = np.array([1, 3], np.float32)
 FOUR = np.eye(3, dtype=np.float32)[[0, 1, 2, 1]]
 FOUR_P = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.4, 0.35, 0.25], [0.6, 0.3, 0.1]], np.float32)
+COINS, CHANCES = np.array([0, 0, 1, 1], np.float32), np.array([0.1, 0.6, 0.5, 0.9], np.float32)
+SAMPLES = np.array([1, 3, 0.5, 2], np.float32)
+_RNG = np.random.default_rng(5)
+MANY_COINS = _RNG.integers(0, 2, 60).astype(np.float32)
+MANY_CHANCES = np.clip(0.3 * MANY_COINS + _RNG.uniform(0, 0.8, 60), 0, 1).astype(np.float32)
+MANY_WEIGHTS = _RNG.uniform(0.5, 2, 60).astype(np.float32)
 GRADIENTS = np.array([[0.5, -1.0], [-0.25, 0.75], [0.1, 0.2]], np.float32)
 
 Value = Callable[[Any], Any]
@@ -223,6 +229,51 @@ _METRICS: dict[str, Value] = {
     "mean_absolute_error": _metric("MeanAbsoluteError", (A, B)),
     "binary_crossentropy": _metric("BinaryCrossentropy", (YB, PB), from_logits=False),
     "categorical_crossentropy": _metric("CategoricalCrossentropy", (ONE_HOT, P, W)),
+    "mean_absolute_percentage_error": _metric("MeanAbsolutePercentageError", (A, B, W)),
+    "mean_squared_logarithmic_error": _metric("MeanSquaredLogarithmicError", (A, B)),
+    "log_cosh_error": _metric("LogCoshError", (A, B, W)),
+    "hinge": _metric("Hinge", (YB, PB, W)),
+    "squared_hinge": _metric("SquaredHinge", (ONE_HOT, P)),
+    "categorical_hinge": _metric("CategoricalHinge", (ONE_HOT, P, W)),
+    "kl_divergence": _metric("KLDivergence", (ONE_HOT, P)),
+    "poisson": _metric("Poisson", (ONE_HOT, P)),
+    "cosine_similarity": _metric("CosineSimilarity", (A, B, W)),
+    "accuracy_exact": _metric("Accuracy", (FOUR, np.round(FOUR_P))),
+    "top_k": _metric("TopKCategoricalAccuracy", (FOUR, FOUR_P), k=2),
+    "sparse_top_k": _metric("SparseTopKCategoricalAccuracy", (np.array([0, 1, 2, 1]), FOUR_P, SAMPLES), k=2),
+    "sum": lambda keras: keras.metrics.Sum()(A, sample_weight=W[:, None]),
+    "precision": _metric("Precision", (COINS, CHANCES)),
+    "precision_list": _metric("Precision", (COINS, CHANCES, SAMPLES), thresholds=[0.8, 0.3]),
+    "precision_top_k": _metric("Precision", (FOUR, FOUR_P), top_k=2),
+    "precision_class": _metric("Precision", (FOUR, FOUR_P), thresholds=0.25, class_id=1),
+    "recall": _metric("Recall", (COINS, CHANCES, SAMPLES), (COINS[:2], CHANCES[:2])),
+    "recall_top_k_class": _metric("Recall", (FOUR, FOUR_P), top_k=1, class_id=1),
+    "true_positives": _metric("TruePositives", (COINS, CHANCES, SAMPLES), thresholds=[0.3, 0.5]),
+    "true_negatives": _metric("TrueNegatives", (COINS, CHANCES, SAMPLES)),
+    "false_positives": _metric("FalsePositives", (COINS, CHANCES)),
+    "false_negatives": _metric("FalseNegatives", (COINS, CHANCES, SAMPLES)),
+    "auc": _metric("AUC", (MANY_COINS, MANY_CHANCES)),
+    "auc_weighted": _metric("AUC", (MANY_COINS, MANY_CHANCES, MANY_WEIGHTS)),
+    "auc_pr": _metric("AUC", (MANY_COINS, MANY_CHANCES), curve="PR"),
+    "auc_pr_minoring": _metric("AUC", (MANY_COINS, MANY_CHANCES), curve="PR", summation_method="minoring"),
+    "auc_majoring": _metric("AUC", (MANY_COINS, MANY_CHANCES), summation_method="majoring", num_thresholds=20),
+    "auc_thresholds": _metric("AUC", (MANY_COINS, MANY_CHANCES), thresholds=[0.2, 0.5, 0.55]),
+    "auc_logits": _metric("AUC", (MANY_COINS, 8 * MANY_CHANCES - 4), from_logits=True),
+    "auc_labels": _metric("AUC", (FOUR, FOUR_P), multi_label=True, num_labels=3),
+    "auc_labels_weighted": _metric("AUC", (FOUR, FOUR_P), multi_label=True, num_labels=3, label_weights=[1.0, 2, 0.5]),
+    "sensitivity_at_specificity": _metric("SensitivityAtSpecificity", (MANY_COINS, MANY_CHANCES), specificity=0.7),
+    "specificity_at_sensitivity": _metric("SpecificityAtSensitivity", (MANY_COINS, MANY_CHANCES), sensitivity=0.7),
+    "precision_at_recall": _metric("PrecisionAtRecall", (MANY_COINS, MANY_CHANCES, MANY_WEIGHTS), recall=0.4),
+    "recall_at_precision": _metric("RecallAtPrecision", (MANY_COINS, MANY_CHANCES), precision=0.6),
+    "recall_at_impossible_precision": _metric("RecallAtPrecision", (COINS[:1], CHANCES[:1]), precision=1.0),
+    "f1_score": _metric("F1Score", (FOUR, FOUR_P), (FOUR[:1], FOUR_P[:1])),
+    "f1_score_macro": _metric("F1Score", (FOUR, FOUR_P, SAMPLES), average="macro", threshold=0.33),
+    "f1_score_micro": _metric("F1Score", (FOUR, FOUR_P, SAMPLES), average="micro"),
+    "fbeta_score_weighted": _metric("FBetaScore", (FOUR, FOUR_P), average="weighted", beta=2.0, threshold=0.33),
+    "r2_score": _metric("R2Score", (FOUR, FOUR_P, SAMPLES), (FOUR[:2], FOUR_P[:2])),
+    "r2_score_columns": _metric("R2Score", (FOUR, FOUR_P), class_aggregation=None),
+    "r2_score_variance": _metric("R2Score", (FOUR, FOUR_P), class_aggregation="variance_weighted_average"),
+    "r2_score_adjusted": _metric("R2Score", (FOUR[:, :1], FOUR_P[:, :1]), num_regressors=1),
     "sparse_categorical_crossentropy": _metric("SparseCategoricalCrossentropy", (LABELS, Z), from_logits=True),
 }
 VALUES: dict[str, Value] = (

@@ -377,7 +377,18 @@ def loss_gradient(p, y, sample_weight=None, kind="", weight=1.0, reduction="sum_
     return gradient / (1 if reduction == "sum" else values.size)
 
 
-def metric(p, y, sample_weight=None, kind="", threshold=0.5, **options):
+def metric_sums(p, y, sample_weight=None, kind="", bins=0):
+    """The totals of the rows of a metric of several sums: weighted sums of columns, or hits and misses of bins."""
+    w = _row_weights(sample_weight, p)
+    p, y = p.reshape(len(p), -1), y.reshape(len(p), -1)
+    w = w.reshape(len(p), 1)
+    if kind == "sums":
+        return (w * p).sum(0)
+    counts = [[(w * part * (p == b)).sum() for b in range(bins)] for part in (y, 1 - y)]
+    return np.concatenate(counts)
+
+
+def metric(p, y, sample_weight=None, kind="", threshold=0.5, k=1, **options):
     """(total, count): weighted sum of the rows' values, and the sum of their weights."""
     if kind == "binary_accuracy":
         values = ((p > threshold) == y).mean(-1)
@@ -385,6 +396,10 @@ def metric(p, y, sample_weight=None, kind="", threshold=0.5, **options):
         values = (p.argmax(-1) == y.argmax(-1)).astype(float)
     elif kind == "sparse_categorical_accuracy":
         values = (p.argmax(-1) == np.asarray(y).reshape(p.shape[:-1])).astype(float)
+    elif kind.endswith("top_k_categorical_accuracy"):
+        label = np.asarray(y).reshape(p.shape[:-1]) if kind.startswith("sparse") else y.argmax(-1)
+        given = np.take_along_axis(p, label[..., None], -1)
+        values = ((p > given).sum(-1) < k).astype(float)
     else:
         values, _ = sample_losses(kind, p, y, **options)
     values = values.reshape(len(p), -1).mean(1)

@@ -90,9 +90,10 @@ Buf Planner::grad_input(int i) {
   return buf;
 }
 
-double* Planner::accumulator() {
-  const int index = accumulator_of_.emplace(node_, int(accumulator_of_.size())).first->second;
-  return placing_ ? plan_.accumulators_.data() + 4 * index : nullptr;
+double* Planner::accumulator(int rows) {
+  const auto [place, first] = accumulator_of_.emplace(node_, accumulator_rows_);
+  if (first) accumulator_rows_ += rows;
+  return placing_ ? plan_.accumulators_.data() + 4 * place->second : nullptr;
 }
 
 Source* Planner::source() {

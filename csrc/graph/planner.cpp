@@ -27,7 +27,7 @@ void Planner::build() {
   find_variation();
   walk();
   place_buffers();
-  plan_.accumulators_.assign(4 * accumulator_of_.size(), 0);
+  plan_.accumulators_.assign(4 * size_t(accumulator_rows_), 0);
   plan_.sources_.resize(source_of_.size());
   plan_.sinks_.resize(sink_of_.size());
   placing_ = true;
@@ -69,6 +69,7 @@ void Planner::walk() {
   saved_.clear();
   kept_.clear();
   accumulator_of_.clear();
+  accumulator_rows_ = 0;
   source_of_.clear();
   sink_of_.clear();
   fetched_ = 0;

@@ -31,7 +31,7 @@ class Planner final : public Build {
   Buf grad_input(int i) override;
   Buf save(int slot, Extent extent) override;
   Buf scratch(Extent extent) override;
-  double* accumulator() override;
+  double* accumulator(int rows) override;
   Source* source() override;
   Upcoming upcoming() override;
   Sink* sink() override;
@@ -124,6 +124,7 @@ class Planner final : public Build {
   std::vector<int> kept_;  // buffers read after the batch
   std::map<int, Buf> contributions_;  // by input of the current node
   std::map<int, int> accumulator_of_, source_of_, sink_of_;
+  int accumulator_rows_ = 0;
   size_t fetched_ = 0;  // inputs whose next batch some step brings nearer
   std::vector<Access> accesses_;
   std::vector<Record> records_;

@@ -34,6 +34,25 @@ struct CategoricalAccuracy {
   }
 };
 
+struct TopKAccuracy {
+  template <class T>
+  static HL_INLINE T ranked(const MetricUpdate& a, const T* p, int64_t label) {
+    if (label < 0 || label >= a.columns) return 0;
+    const T given = p[label];
+    int64_t larger = 0;
+    for (int64_t i = 0; i < a.columns; ++i) larger += given == given ? p[i] > given : p[i] == p[i];
+    return larger < a.k ? 1 : 0;
+  }
+  template <class T>
+  static HL_INLINE T of(const MetricUpdate& a, const T* p, const T* y) {
+    return ranked(a, p, argmax(y, a.columns));
+  }
+  template <class T>
+  static HL_INLINE T of(const MetricUpdate& a, const T* p, const int32_t* label) {
+    return ranked(a, p, *label);
+  }
+};
+
 template <class T, class Metric, class Target>
 HL_NOINLINE void metric_rows(const MetricUpdate& a, const RunState& run, Worker w) noexcept {
   const int64_t step = std::is_same<Target, int32_t>::value ? 1 : a.columns;
@@ -69,4 +88,28 @@ void metric_reduce(const MetricReduce& a, const RunState& run, Worker w) noexcep
   a.accumulator[0] += total;
   a.accumulator[1] += count;
   a.accumulator[2] = count != 0 ? total / count : 0;
+}
+
+template <class T>
+void metric_sums(const MetricSums& a, const RunState& run, Worker w) noexcept {
+  const Span columns = share(a.columns, w);
+  for (int64_t j = columns.begin; j < columns.end; ++j)
+    a.accumulator[4 * j] += ordered_sum(run.rows, [&](int64_t r) {
+      return (a.weight ? double(*row_of<T>(a.weight, r)) : 1) * double(row_of<T>(a.value, r)[j]);
+    });
+}
+
+template <class T>
+void metric_histogram(const MetricHistogram& a, const RunState& run, Worker w) noexcept {
+  if (w.id != 0) return;
+  for (int64_t r = 0; r < run.rows; ++r) {
+    const double weight = a.weight ? double(*row_of<T>(a.weight, r)) : 1;
+    const T *bins = row_of<T>(a.bin, r), *hits = row_of<T>(a.hit, r);
+    for (int64_t j = 0; j < a.columns; ++j) {
+      if (!(bins[j] >= 0 && bins[j] < T(a.bins))) continue;  // also for NaN
+      double* hit = a.accumulator + 4 * int64_t(bins[j]);
+      hit[0] += weight * double(hits[j]);
+      hit[4 * a.bins] += weight * (1 - double(hits[j]));
+    }
+  }
 }

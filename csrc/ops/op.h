@@ -106,8 +106,8 @@ class Build {
   virtual Buf save(int slot, Extent extent) = 0;   // the same buffer in forward and backward
   virtual Buf scratch(Extent extent) = 0;          // for this rule call alone
   // Four doubles that live as long as the plan: total, count, value of the last batch, first step whose value
-  // was not finite (-1: none). One per loss or metric node.
-  virtual double* accumulator() = 0;
+  // was not finite (-1: none). One per loss or metric node, `rows` of them for a metric of several sums.
+  virtual double* accumulator(int rows = 1) = 0;
   virtual Source* source() = 0;  // of an input node
   // An input of the graph whose next batch no step brings nearer yet; the caller's kernel does it from now on.
   virtual Upcoming upcoming() = 0;

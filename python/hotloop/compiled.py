@@ -16,7 +16,7 @@ from .trace import Feed, Trace, Traced, traced_values
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """A loss or a metric of one output; one node, one row of `Plan.metrics()`."""
+    """A loss or a metric of one output; one node."""
 
     output: int
     log_name: str
@@ -24,6 +24,7 @@ class Term:
     weighted: bool  # sample weights enter
     weight: float = 1.0  # of a loss in the total
     target_shape: tuple[Any, ...] = ()  # as the data have it
+    rows: int = 1  # of `Plan.metrics()`
 
 
 @dataclass(eq=False)
@@ -54,7 +55,9 @@ class Resolved:
         for op, terms in (("loss", self.losses), ("metric", self.metrics)):
             for term in terms:
                 prediction = predictions[term.output]
-                if term.node.custom:
+                if op == "metric" and term.node.summed:
+                    inputs = self._parts(trace, term, prediction)
+                elif term.node.custom:
                     inputs = [self._custom(trace, term, prediction).value(trace.dtype)] * 2
                 else:
                     inputs = [prediction.value(trace.dtype), self._target(trace, term, prediction.shape)]
@@ -69,6 +72,17 @@ class Resolved:
         name = self.output_names[term.output]
         target = trace.input(("y", term.output), tuple(term.target_shape[1:]), trace.dtype, name)
         return traced_values(term.node.call, trace, term.node.name or term.log_name, target, prediction)
+
+    def _parts(self, trace: Trace, term: Term, prediction: Traced) -> list[int]:
+        shape, name = tuple(prediction.shape[1:]), self.output_names[term.output]
+        target = trace.input(("y", term.output), shape, trace.dtype, name)
+        with trace.layer(term.node.name, None):
+            return [part.value(trace.dtype) for part in term.node.traced_parts(target, prediction)]
+
+    @property
+    def rows(self) -> int:
+        """Rows of `Plan.metrics()` that losses and metrics take; those of penalties follow."""
+        return len(self.losses) + sum(term.rows for term in self.metrics)
 
     def _target(self, trace: Trace, term: Term, shape: tuple[Any, ...]) -> int:
         name = self.output_names[term.output]
@@ -87,10 +101,11 @@ class Resolved:
             total += term.weight * value
             if term in shown:
                 values[term.log_name] = value
-        metrics, penalties = np.split(rows[len(self.losses) :], [len(self.metrics)])
-        for term, row in zip(self.metrics, metrics, strict=True):
-            values[term.log_name] = term.node.result_from(float(row[0]), float(row[1]))
-        total += sum(float(row[0] / row[1]) for row in penalties if row[1])
+        first = len(self.losses)
+        for term in self.metrics:
+            values[term.log_name] = term.node.result_from_rows(rows[first : first + term.rows])
+            first += term.rows
+        total += sum(float(row[0] / row[1]) for row in rows[first:] if row[1])
         values["loss"] = total
         return dict(sorted(values.items()))
 
@@ -180,7 +195,10 @@ class Compiled:
                     if what == "weighted_metrics" and name in taken:
                         name = f"weighted_{name}"
                     weighted = what == "weighted_metrics"
-                    result.metrics.append(Term(i, _unused(name, taken), metric, weighted, target_shape=target))
+                    unused = _unused(name, taken)
+                    result.metrics.append(
+                        Term(i, unused, metric, weighted, target_shape=target, rows=metric.rows(shapes[i]))
+                    )
         return result
 
     def _losses_of(self, names: Sequence[str]) -> list[tuple[Any, float]]:

@@ -214,7 +214,7 @@ class _Training:
     def check_totals(self, totals: np.ndarray) -> None:
         """Sums that a file holds must be those of this model's losses, metrics and penalties."""
         resolved, program = _prepare(self.model, self.source, "train", "fit")
-        expected = len(resolved.losses) + len(resolved.metrics) + program.penalties
+        expected = resolved.rows + program.penalties
         if totals.shape != (expected, 2):
             raise ValueError(
                 f"[fit] expected sums of {expected} losses, metrics and penalties, received {len(totals)}. Compile the "

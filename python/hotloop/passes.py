@@ -130,7 +130,7 @@ class Pass:
         if self._plan is None:
             if isinstance(self._retired, np.ndarray):
                 return self._retired
-            return np.zeros((len(self.resolved.losses) + len(self.resolved.metrics), 2))
+            return np.zeros((self.resolved.rows, 2))
         return self._plan.metrics()[:, :2] + self._retired
 
     def _rows_done(self) -> float:

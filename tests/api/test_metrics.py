@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import hotloop as keras
 from hotloop import metrics
 
 Y, P = np.eye(3)[[0, 1, 2, 1]], np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.4, 0.35, 0.25], [0.6, 0.3, 0.1]])
@@ -160,3 +161,91 @@ def test_the_direction_of_a_logged_number_is_told_from_its_name(key, direction):
 def test_the_direction_of_a_metric_with_a_name_of_its_own_is_the_metrics():
     assert metrics.better("val_score", [metrics.SparseCategoricalAccuracy(name="score")]) == "up"
     assert metrics.better("val_accuracy", [metrics.MeanAbsoluteError(name="accuracy")]) == "down"
+
+
+def _data(outputs=3, samples=50):
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((samples, 4)).astype(np.float32)
+    y = np.eye(outputs, dtype=np.float32)[rng.integers(0, outputs, samples)]
+    return x, y, rng.uniform(0.5, 2, samples).astype(np.float32)
+
+
+_IN_MODELS = [
+    metrics.Precision(thresholds=[0.3, 0.5]), metrics.Recall(top_k=1), metrics.Precision(class_id=1),
+    metrics.TruePositives(), metrics.AUC(), metrics.AUC(num_thresholds=30, multi_label=True, name="areas"),
+    metrics.PrecisionAtRecall(0.5), metrics.F1Score(), metrics.FBetaScore("micro", 2.0, 0.4), metrics.R2Score(),
+    metrics.TopKCategoricalAccuracy(2), metrics.CosineSimilarity(), metrics.LogCoshError(), metrics.Hinge(),
+    metrics.CategoricalHinge(), metrics.KLDivergence(), metrics.Poisson(), metrics.MeanAbsolutePercentageError(),
+    metrics.MeanSquaredLogarithmicError(), metrics.Accuracy(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", _IN_MODELS, ids=lambda m: m.name)
+def test_a_metric_logs_in_a_model_what_it_gives_for_the_predictions(metric):
+    x, y, w = _data()
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    weighted = metrics.get(metrics.serialize(metric))
+    weighted.name = "weighted"
+    model.compile(loss="mse", metrics=[metric], weighted_metrics=[weighted])
+    logs = model.evaluate(x, y, batch_size=16, sample_weight=w, verbose=1, return_dict=True)
+    alone = metrics.get(metrics.serialize(metric))
+    p = model.predict(x, verbose=0)
+    alone.update_state(y[:20], p[:20])
+    alone.update_state(y[20:], p[20:])
+    np.testing.assert_allclose(logs[metric.name], alone.result(), rtol=2e-6)
+    alone.reset_state()
+    alone.update_state(y, p, sample_weight=w)
+    np.testing.assert_allclose(logs["weighted"], alone.result(), rtol=2e-6)
+    history = model.fit(x, y, batch_size=16, epochs=2, validation_split=0.2, verbose=0).history
+    assert np.shape(history[f"val_{metric.name}"]) == (2, *np.shape(alone.result()))
+
+
+def test_metrics_of_several_sums_keep_their_rows_apart_from_penalties_and_each_other():
+    x, y, _ = _data()
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "sigmoid", kernel_regularizer="l2")])
+    model.compile(loss="mse", metrics=["mae", metrics.Precision(), "auc", metrics.F1Score(), "mse"])
+    logs = model.evaluate(x, y, verbose=0, return_dict=True)
+    p = model.predict(x, verbose=0)
+    assert logs["mse"] == pytest.approx(float(((p - y) ** 2).mean()), rel=1e-5)
+    assert logs["loss"] == pytest.approx(logs["mse"] + 0.01 * float((model.get_weights()[0] ** 2).sum()), rel=1e-5)
+    assert logs["auc"] == pytest.approx(metrics.AUC()(y, p))
+
+
+def test_states_of_several_metrics_merge_into_one():
+    x, y, _ = _data()
+    p = np.abs(x[:, :3]) / 3
+    for make in (metrics.AUC, metrics.Precision, metrics.R2Score, metrics.MeanSquaredError, metrics.Poisson):
+        whole, first, second = make(), make(), make()
+        whole.update_state(y, p)
+        first.update_state(y[:20], p[:20])
+        second.update_state(y[20:], p[20:])
+        first.merge_state([second])
+        np.testing.assert_allclose(first.result(), whole.result(), rtol=1e-6)
+
+
+def test_metrics_of_counts_say_nothing_before_the_first_sample_and_after_a_reset():
+    auc = metrics.AUC()
+    assert auc.result() == 0.0
+    auc.update_state([0, 1], [0.2, 0.8])
+    assert auc.result() > 0.9
+    auc.reset_state()
+    assert auc.result() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: metrics.Precision(thresholds=1.5), "thresholds from 0 to 1"),
+        (lambda: metrics.Recall(top_k=0), "top_k"),
+        (lambda: metrics.Precision(class_id=3)([[1, 0]], [[0.5, 0.6]]), "class_id from 0 to 1"),
+        (lambda: metrics.AUC(curve="ROCK"), "curve among"),
+        (lambda: metrics.AUC(label_weights=[1.0]), "multi_label"),
+        (lambda: metrics.PrecisionAtRecall(2.0), "recall from 0 to 1"),
+        (lambda: metrics.F1Score(average="mean"), "average"),
+        (lambda: metrics.R2Score("all"), "class_aggregation"),
+        (lambda: metrics.TopKCategoricalAccuracy(0), "k of at least 1"),
+    ],
+)
+def test_options_out_of_range_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

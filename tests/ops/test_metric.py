@@ -27,6 +27,8 @@ ACCURACIES = [
     ("binary_accuracy", {"threshold": 0.7}),
     ("categorical_accuracy", {}),
     ("sparse_categorical_accuracy", {}),
+    ("top_k_categorical_accuracy", {"k": 3}),
+    ("sparse_top_k_categorical_accuracy", {"k": 2}),
 ]
 all_kinds = pytest.mark.parametrize(
     ("kind", "options"), ERRORS + ACCURACIES, ids=lambda v: v if isinstance(v, str) else "-".join(v)
@@ -97,3 +99,42 @@ def test_a_metric_has_the_same_bits_for_any_team(kind, options, dtype, rng):
 def test_an_unknown_metric_is_refused(rng):
     with pytest.raises(ValueError, match="Did you mean 'binary_accuracy'"):
         run_op("metric", [rng.random((4, 1)), rng.random((4, 1))], {"kind": "binary_acuracy"})
+
+
+@pytest.mark.parametrize("columns", SIZES)
+@pytest.mark.parametrize("kind", ["sums", "histogram"])
+def test_a_metric_of_several_sums_counts_each_with_the_samples_weights(kind, columns, dtype, rng):
+    bins = {"bins": 5} if kind == "histogram" else {}
+    p = rng.integers(-1, 6, (9, columns)).astype(dtype) if bins else rng.standard_normal((9, columns)).astype(dtype)
+    y = rng.integers(0, 2, (9, columns)).astype(dtype)
+    for weight in ([], [rng.uniform(0, 2, 9).astype(dtype)], [rng.uniform(0, 2, (9, 1)).astype(dtype)]):
+        run = run_op("metric", [p, y, *weight], {"kind": kind} | bins, dtype=dtype)
+        exact = reference.metric_sums(*[a.astype(float) for a in (p, y, *weight)], kind=kind, **bins)
+        assert_close(run.metrics[:, 0], exact, "metric", _core.row(dtype), dtype, p.size, 20.0 * p.size)
+
+
+def test_sums_go_on_from_batch_to_batch(dtype, rng):
+    p = rng.integers(0, 4, (10, 3)).astype(dtype)
+    y = rng.integers(0, 2, (10, 3)).astype(dtype)
+    for kind in ({"kind": "sums"}, {"kind": "histogram", "bins": 4}):
+        whole = run_op("metric", [p, y], kind, dtype=dtype).metrics
+        np.testing.assert_array_equal(
+            run_op("metric", [p, y], kind, dtype=dtype, batch_size=3).metrics[:, 0], whole[:, 0]
+        )
+
+
+def test_what_is_no_number_lies_in_no_bin(dtype):
+    p, y = np.array([[np.nan, np.inf, 1.0, -1.0, 2.0]], dtype), np.ones((1, 5), dtype)
+    rows = run_op("metric", [p, y], {"kind": "histogram", "bins": 2}, dtype=dtype).metrics
+    np.testing.assert_array_equal(rows[:, 0], [0, 1, 0, 0])
+
+
+@pytest.mark.parametrize("kind", [{"kind": "sums"}, {"kind": "histogram", "bins": 7}])
+def test_sums_do_not_depend_on_the_team(kind, dtype, rng):
+    p, y = rng.integers(0, 7, (300, 65)).astype(dtype), rng.integers(0, 2, (300, 65)).astype(dtype)
+    harness.check_team(Case("metric", [p, y, rng.uniform(0, 2, 300)], kind, wrt=[]), dtype, rng)
+
+
+def test_a_histogram_without_bins_is_refused(dtype):
+    with pytest.raises(ValueError, match="bins"):
+        run_op("metric", [np.ones((2, 2)), np.ones((2, 2))], {"kind": "histogram", "bins": 0}, dtype=dtype)

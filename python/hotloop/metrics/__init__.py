@@ -17,19 +17,43 @@ from ..identifiers import serialize as serialize
 from ..losses import (
     binary_crossentropy,
     categorical_crossentropy,
+    categorical_hinge,
     crossentropy_for,
+    hinge,
+    kl_divergence,
     mean_absolute_error,
+    mean_absolute_percentage_error,
     mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
     sparse_categorical_crossentropy,
+    squared_hinge,
 )
 from ..overrides import refuse_overrides
 from .accuracy import (
     BinaryAccuracy,
     CategoricalAccuracy,
     SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
     binary_accuracy,
     categorical_accuracy,
     sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from .confusion import (
+    AUC,
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
 )
 from .errors import (
     BinaryCrossentropy,
@@ -39,12 +63,27 @@ from .errors import (
     RootMeanSquaredError,
     SparseCategoricalCrossentropy,
 )
-from .metric import Mean, MeanMetricWrapper, Metric
+from .expressed import (
+    Accuracy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SquaredHinge,
+)
+from .metric import Mean, MeanMetricWrapper, Metric, Sum
+from .scores import F1Score, FBetaScore, R2Score
 
 _CHOSEN_BY_SHAPE = {"accuracy": "up", "acc": "up", "crossentropy": "down", "ce": "down"}
 _FUNCTIONS: tuple[Callable[..., np.ndarray], ...] = (
     binary_accuracy, categorical_accuracy, sparse_categorical_accuracy, mean_squared_error, mean_absolute_error,
-    binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy,
+    binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy, mean_absolute_percentage_error,
+    mean_squared_logarithmic_error, hinge, squared_hinge, categorical_hinge, kl_divergence, poisson,
+    top_k_categorical_accuracy, sparse_top_k_categorical_accuracy,
 )  # fmt: skip
 _TABLE: Table[Metric] = Table(
     "metric",
@@ -54,12 +93,27 @@ _TABLE: Table[Metric] = Table(
         "sparse_categorical_accuracy": SparseCategoricalAccuracy, "mean_squared_error": MeanSquaredError,
         "root_mean_squared_error": RootMeanSquaredError, "mean_absolute_error": MeanAbsoluteError,
         "binary_crossentropy": BinaryCrossentropy, "categorical_crossentropy": CategoricalCrossentropy,
-        "sparse_categorical_crossentropy": SparseCategoricalCrossentropy, "mean": Mean,
+        "sparse_categorical_crossentropy": SparseCategoricalCrossentropy, "mean": Mean, "sum": Sum,
+        "accuracy": Accuracy,
+        "top_k_categorical_accuracy": TopKCategoricalAccuracy,
+        "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
+        "mean_absolute_percentage_error": MeanAbsolutePercentageError,
+        "mean_squared_logarithmic_error": MeanSquaredLogarithmicError, "log_cosh_error": LogCoshError,
+        "hinge": Hinge, "squared_hinge": SquaredHinge, "categorical_hinge": CategoricalHinge,
+        "kl_divergence": KLDivergence, "poisson": Poisson, "cosine_similarity": CosineSimilarity,
+        "precision": Precision, "recall": Recall, "true_positives": TruePositives, "true_negatives": TrueNegatives,
+        "false_positives": FalsePositives, "false_negatives": FalseNegatives, "auc": AUC,
+        "sensitivity_at_specificity": SensitivityAtSpecificity,
+        "specificity_at_sensitivity": SpecificityAtSensitivity, "precision_at_recall": PrecisionAtRecall,
+        "recall_at_precision": RecallAtPrecision, "f1_score": F1Score, "f_beta_score": FBetaScore,
+        "r2_score": R2Score,
     },
     aliases={
         "mse": "mean_squared_error", "MSE": "mean_squared_error", "mae": "mean_absolute_error",
         "MAE": "mean_absolute_error", "rmse": "root_mean_squared_error", "RMSE": "root_mean_squared_error",
-        "bce": "binary_crossentropy", "BCE": "binary_crossentropy",
+        "bce": "binary_crossentropy", "BCE": "binary_crossentropy", "mape": "mean_absolute_percentage_error",
+        "MAPE": "mean_absolute_percentage_error", "msle": "mean_squared_logarithmic_error",
+        "MSLE": "mean_squared_logarithmic_error",
     },
     further=_CHOSEN_BY_SHAPE,
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -29,13 +29,14 @@ class Metric(Initialised, Configurable):
         Which way is better; what callbacks with `mode="auto"` go by.
     """
 
-    kind = ""
+    kind: str = ""
     made_first = "dtype"
     not_called = ("update_state", "result", "reset_state", "__call__")  # in a model
     direction: str | None = "down"
     class_numbers = False
     whole_row = False
     custom = False  # `call` is traced
+    summed = False  # has several sums (`SummedMetric`)
 
     def __init__(self, dtype: str | None = None, name: str | None = None) -> None:
         self.name = name or self.kind
@@ -55,6 +56,14 @@ class Metric(Initialised, Configurable):
         """The result of a sum of weighted values and a sum of weights; 0 where nothing was counted."""
         return rowwise.weighted_mean(total, count)
 
+    def rows(self, y_pred_shape: Any) -> int:
+        """Rows of `Plan.metrics()` that the metric takes."""
+        return 1
+
+    def result_from_rows(self, rows: np.ndarray) -> Any:
+        """The result of these rows."""
+        return self.result_from(float(rows[0, 0]), float(rows[0, 1]))
+
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count the samples of two arrays, weighted."""
         total, count = self._measure(y_true, y_pred, sample_weight)
@@ -68,6 +77,12 @@ class Metric(Initialised, Configurable):
     def reset_state(self) -> None:
         """Forget all samples."""
         self.total = self.count = 0.0
+
+    def merge_state(self, metrics: Iterable[Metric]) -> None:
+        """Count what other metrics have counted too."""
+        for metric in metrics:
+            self.total += metric.total
+            self.count += metric.count
 
     def __call__(self, *args: Any, **kwargs: Any) -> float:
         """`update_state`, then `result`."""
@@ -113,7 +128,7 @@ class Mean(Metric):
     2.0
     """
 
-    direction = None
+    direction: str | None = None
 
     def __init__(self, name: str = "mean", dtype: str | None = None) -> None:
         super().__init__(dtype, name)
@@ -125,6 +140,28 @@ class Mean(Metric):
         weight = np.broadcast_to(weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim)), values.shape)
         self.total += float((values * weight).sum())
         self.count += float(weight.sum())
+
+
+class Sum(Mean):
+    """Weighted sum of numbers; outside of models.
+
+    Parameters
+    ----------
+    name, dtype
+        Of `Metric`.
+
+    Examples
+    --------
+    >>> total = Sum()
+    >>> total.update_state([1.0, 3.0]); total.result()
+    4.0
+    """
+
+    def __init__(self, name: str = "sum", dtype: str | None = None) -> None:
+        super().__init__(name, dtype)
+
+    def result_from(self, total: float, count: float) -> float:
+        return total
 
 
 class NamedMetric(Metric):
@@ -160,7 +197,7 @@ class MeanMetricWrapper(Metric):
     """
 
     custom = True
-    direction = None
+    direction: str | None = None
 
     def __init__(
         self, fn: Callable[..., Any], name: str | None = None, dtype: str | None = None, **kwargs: Any

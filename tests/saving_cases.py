@@ -140,6 +140,7 @@ OPTIMIZERS = {
     "one_cycle": lambda: keras.optimizers.Adam(keras.optimizers.schedules.OneCycle(0.05, 12, cosine=True)),
     "adam": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)),
 }
+KERAS_OPTIMIZERS = [name for name in OPTIMIZERS if name != "one_cycle"]  # what files of Keras can say
 
 
 def compiled(make, optimizer="adam"):

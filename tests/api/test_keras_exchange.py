@@ -53,9 +53,11 @@ def test_a_model_goes_to_keras_and_comes_back(make, suffix, tmp_path):
     np.testing.assert_array_equal(predictions(again), predictions(model))
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "suffix"), [*((name, ".keras") for name in saving_cases.OPTIMIZERS), ("rmsprop", ".h5")]
-)
+# a fit with averages ends with them as weights
+ONE_LONG_FIT = [name for name in saving_cases.KERAS_OPTIMIZERS if name != "averaged"]
+
+
+@pytest.mark.parametrize(("optimizer", "suffix"), [*((name, ".keras") for name in ONE_LONG_FIT), ("rmsprop", ".h5")])
 def test_training_goes_on_in_keras_and_back_here(optimizer, suffix, tmp_path):
     """Keras writes the state of its optimizer to .h5 files, but cannot train any more once it has read it."""
     model = saving_cases.compiled(saving_cases.wide_and_deep, optimizer)
@@ -67,7 +69,7 @@ def test_training_goes_on_in_keras_and_back_here(optimizer, suffix, tmp_path):
     again = hotloop.models.load_model(tmp_path / f"theirs{suffix}")
     saving_cases.fit(again, 1, shuffle=False)
     saving_cases.fit(model, 2, shuffle=False)
-    assert again.optimizer.iterations == model.optimizer.iterations == 9
+    assert again.optimizer.batches == model.optimizer.batches == 9
     for mine, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, rtol=2e-4, atol=2e-5)
 

@@ -126,10 +126,11 @@ def _numbers_in(file: Hdf5File, path: str) -> int:
 
 
 def _slot_order(optimizer: Any) -> list[list[str]]:
-    """Slots that lie variable by variable beside each other, then those that follow as lists of their own."""
+    """Lists of slots that lie variable by variable beside each other: averages and sums of gradients come first."""
     slots = list(optimizer.slot_names)
+    kept = [[name] for name in optimizer.kept_names if name not in slots]
     first = 1 if type(optimizer).__name__ == "RMSprop" else 2
-    return [slots[:first], *([slot] for slot in slots[first:])]
+    return [*kept, slots[:first], *([slot] for slot in slots[first:])]
 
 
 def optimizer_arrays(model: Any, state: Mapping[str, Any] | None = None) -> list[tuple[str, np.ndarray]]:
@@ -137,7 +138,7 @@ def optimizer_arrays(model: Any, state: Mapping[str, Any] | None = None) -> list
     optimizer, trained = model.optimizer, model.trainable_weights
     slots = {} if state is None else state["slots"]
     place = {id(variable): i for i, variable in enumerate(model.weights)}
-    result = [("iteration", np.array(optimizer.iterations, np.int32))]
+    result = [("iteration", np.array(optimizer.batches, np.int32))]
     if _has_rate(optimizer):
         result.append(("learning_rate", np.array(optimizer.learning_rate, np.float32)))
     for names in _slot_order(optimizer):
@@ -177,7 +178,7 @@ def optimizer_state(model: Any, arrays: list[np.ndarray]) -> dict[str, Any] | No
         raise ValueError(f"a number of updates of at least 0, received {iterations!r}")
     weights = model.weights
     place = {id(variable): i for i, variable in enumerate(weights)}
-    slots: dict[str, list[Any]] = {slot: [None] * len(weights) for slot in model.optimizer.slot_names}
+    slots: dict[str, list[Any]] = {slot: [None] * len(weights) for slot in model.optimizer.kept_names}
     rest = iter(arrays[1 + _has_rate(model.optimizer) :])
     for names in _slot_order(model.optimizer):
         for variable in model.trainable_weights:

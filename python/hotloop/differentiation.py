@@ -171,7 +171,7 @@ class Differentiation(Runtime):
 
         Returns
         -------
-        ndarray (n, *output shape, *input shape)
+        ndarray of shape (n, outputs .., inputs ..)
             Of row i of y with respect to row i of x; rows do not depend on one another. For a model with several
             outputs or inputs, the structure of its outputs with, for each, the structure of its inputs.
 

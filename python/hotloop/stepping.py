@@ -106,6 +106,7 @@ class StepTerms:
 
     losses: tuple[Any, ...] = ()
     metrics: tuple[Any, ...] = ()
+    rows = 0
 
     def result(self, logs: dict[str, Any], as_dict: bool) -> Any:
         """What `evaluate` returns."""

@@ -100,6 +100,13 @@ def _of_positions(name: str, **options: Any) -> Value:
     return value
 
 
+def _embedding(keras: Any) -> Any:
+    layer = keras.layers.Embedding(5, 2)
+    layer.build()
+    layer.set_weights([np.sin(np.arange(10) * 1.7).reshape(5, 2).astype(np.float32)])
+    return layer(np.array([[0, 4, 4], [2, 1, 3]]))
+
+
 _ACTIVATIONS: dict[str, Value] = {
     "activation_" + name: _activation(name)
     for name in [
@@ -344,6 +351,13 @@ VALUES: dict[str, Value] = (
         "unit_norm_axes": _of_positions("UnitNormalization", axis=[1, 2]),
         "group_norm": _of_positions("GroupNormalization", groups=2),
         "group_norm_each": _of_positions("GroupNormalization", groups=-1, epsilon=0.1),
+        "layer_norm_inner": _of_positions("LayerNormalization", axis=1, epsilon=0.1),
+        "unit_norm_inner": _of_positions("UnitNormalization", axis=1),
+        "group_norm_inner": _of_positions("GroupNormalization", groups=3, axis=1, epsilon=0.1),
+        "softmax_inner": _of_positions("Softmax", axis=1),
+        "softmax_axes": _of_positions("Softmax", axis=[1, 2]),
+        "permute": _of_positions("Permute", dims=(2, 1)),
+        "embedding": _embedding,
         "batch_norm": _norm(False),
         "batch_norm_then_infer": _norm(True),
     }

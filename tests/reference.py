@@ -301,6 +301,19 @@ def one_hot(x, num_tokens, mode="multi_hot"):
     return counts if mode == "count" else np.minimum(counts, 1)
 
 
+def embedding(x, w):
+    """Codes outside the table give zeros."""
+    inside = (x >= 0) & (x < len(w))
+    return w[np.where(inside, x, 0)] * inside[..., None]
+
+
+def embedding_gradient(dy, x, w):
+    dw = np.zeros_like(w)
+    inside = (x >= 0) & (x < len(w))
+    np.add.at(dw, x[inside], dy[inside])
+    return [None, dw]
+
+
 # --- losses and metrics -------------------------------------------------------------------------------------------
 def _clip_bounds(precision):
     return float(np.dtype(precision).type(EPSILON)), float(np.dtype(precision).type(1 - EPSILON))

@@ -71,6 +71,11 @@ def adapted():
     return keras.Sequential([keras.Input((4,)), layer, L.Rescaling(0.5, offset=1.0), L.Dense(1)])
 
 
+def embedded():
+    codes = [keras.Input((4,)), L.Rescaling(2.0, offset=4.0), L.Embedding(9, 3, embeddings_regularizer="l2")]
+    return keras.Sequential([*codes, L.Permute((2, 1)), L.LayerNormalization(axis=1), L.Flatten(), L.Dense(1)])
+
+
 def frozen():
     model = plain()
     model.layers[0].trainable = False
@@ -121,7 +126,7 @@ def with_names_like_the_optimizers():
 
 MODELS = [
     plain, normalised, activated, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data,
-    with_bare_operations, regularised, noisy, with_names_like_the_optimizers,
+    with_bare_operations, regularised, noisy, with_names_like_the_optimizers, embedded,
 ]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

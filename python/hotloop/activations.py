@@ -17,6 +17,7 @@ import numpy as np
 
 from . import _core
 from .identifiers import custom_object, unknown_argument, unknown_name
+from .shaping import with_last
 from .tensor import Symbolic
 
 _REQUIRED = object()
@@ -113,8 +114,8 @@ class Activation:
         return f"<activation {self.name}>"
 
 
-class _OfLastAxis(Activation):
-    """A function of all elements along the last axis."""
+class _AlongAxis(Activation):
+    """A function of all elements along one axis, or several taken as one."""
 
     def __init__(self, name: str, op: str, attrs: dict[str, Any]) -> None:
         super().__init__(name, op)
@@ -124,23 +125,39 @@ class _OfLastAxis(Activation):
         self._arguments(values, options)
         return self._kind, dict(self._attrs)
 
-    def __call__(self, x: Any, axis: int = -1, *values: Any, **options: Any) -> Any:
-        from . import ops
-
+    def __call__(self, x: Any, axis: Any = -1, *values: Any, **options: Any) -> Any:
         op, attrs = self.node(*values, **options)
         x = x if isinstance(x, Symbolic) else np.asarray(x)
-        if axis not in (-1, x.ndim - 1):
-            raise ValueError(f"[{self.name}] expected the last axis, received axis={axis}.")
-        if isinstance(x, Symbolic) or x.ndim != 1:
-            return ops.apply(op, [x], attrs)
-        return ops.apply(op, [x[None]], attrs)[0]
+        axes = self._axes(x, axis)
+
+        def along_last(y: Any) -> Any:
+            from . import ops
+
+            if len(axes) > 1:
+                merged = ops.reshape(y, (*y.shape[: -len(axes)], math.prod(y.shape[-len(axes) :])))
+                return ops.reshape(self(merged, -1, *values, **options), y.shape)
+            if isinstance(y, Symbolic) or y.ndim != 1:
+                return ops.apply(op, [y], attrs)
+            return ops.apply(op, [y[None]], attrs)[0]
+
+        return with_last(x, axes, along_last)
+
+    def _axes(self, x: Any, axis: Any) -> list[int]:
+        given = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+        least = 1 if isinstance(x, Symbolic) else 0
+        whole = all(isinstance(a, (int, np.integer)) and -x.ndim <= a < x.ndim for a in given)
+        axes = sorted({int(a) % x.ndim for a in given}) if whole else []
+        if not axes or len(axes) < len(given) or axes[0] < least or (len(axes) > 1 and self._kind == "glu"):
+            batch = " other than the batch" if least else ""
+            raise ValueError(f"[{self.name}] expected axes of shape {x.shape}{batch}, received axis={axis}.")
+        return axes
 
 
 def _all() -> dict[str, Activation]:
     kinds = {_KERAS_NAMES.get(kind, kind): kind for kind in _core.activation_names() if kind not in _VARIANTS}
     functions: dict[str, Activation] = {name: Activation(name, kind) for name, kind in kinds.items()}
-    functions |= {name: _OfLastAxis(name, name, {}) for name in ("softmax", "log_softmax", "sparsemax")}
-    return functions | {name: _OfLastAxis(name, "glu", {"kind": gate}) for name, gate in _GATES.items()}
+    functions |= {name: _AlongAxis(name, name, {}) for name in ("softmax", "log_softmax", "sparsemax")}
+    return functions | {name: _AlongAxis(name, "glu", {"kind": gate}) for name, gate in _GATES.items()}
 
 
 _BY_NAME = _all()

@@ -18,7 +18,7 @@ from . import activations, elementwise, shaping
 from .elementwise import *  # noqa: F403
 from .elementwise import add, exp, is_symbolic, log, multiply, not_equal, sqrt, square, subtract
 from .shaping import *  # noqa: F403
-from .shaping import expand_dims, moveaxis, swapaxes
+from .shaping import expand_dims, swapaxes
 from .tensor import KerasTensor, Node, OpCall, Shape, Symbolic, TraceError
 from .trace import Traced, TracedInput, TracedProduct, infer_outputs, refuse_weights, trace_of
 from .variable import Variable
@@ -179,14 +179,9 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return np.squeeze(y, None if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else axis)
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
-    """e^x, divided by its sum over one axis."""
-    if not -np.ndim(x) <= axis < np.ndim(x) if not isinstance(x, Symbolic) else not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"[softmax] expected an axis of {np.shape(x)}, received {axis}.")
-    rank = x.ndim if isinstance(x, Symbolic) else np.ndim(x)
-    if axis % rank == rank - 1:
-        return activations.softmax(x)
-    return moveaxis(activations.softmax(moveaxis(x, axis, -1)), -1, axis)
+def softmax(x: Any, axis: Any = -1) -> Any:
+    """e^x, divided by its sum over one axis, or several."""
+    return activations.softmax(x, axis)
 
 
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
@@ -226,11 +221,16 @@ def cast(x: Any, dtype: str) -> Any:
 
 def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:
     """Indicator vectors of integer codes; `mode` "multi_hot" and "count" put the last axis into one vector."""
-    if isinstance(x, TracedInput) and x.feed.lookup is None:
-        x = x.limited(num_classes)
-    if not isinstance(x, Symbolic):
-        x = np.asarray(x, np.int32)
-    return apply("one_hot", [x], {"num_tokens": num_classes, "mode": mode})
+    return apply("one_hot", [codes(x, num_classes)], {"num_tokens": num_classes, "mode": mode})
+
+
+def codes(x: Any, limit: int) -> Any:
+    """x as int32 codes. Those of a column must lie in [0, limit); numbers of the model are cut to whole ones."""
+    if isinstance(x, TracedInput):
+        return x.limited(limit)
+    if isinstance(x, Traced):
+        return x if x.dtype == "int32" else apply("codes", [x])
+    return x if isinstance(x, Symbolic) else np.asarray(x, np.int32)
 
 
 def dropout(x: Any, rate: float, seed: int | None = None, noise_shape: Any = None, alpha: bool = False) -> Any:
@@ -333,7 +333,7 @@ def _on_arrays(op: str, arrays: list[np.ndarray], attrs: dict[str, Any]) -> np.n
     shape = arrays[0].shape
     if not shape:
         arrays = [x.reshape(1) for x in arrays]
-    arrays = [x.astype(np.int32 if op == "one_hot" else floatx(), copy=False) for x in arrays]
+    arrays = [np.ascontiguousarray(x, np.int32 if op == "one_hot" else floatx()) for x in arrays]
     output = run_op(op, arrays, attrs, dtype=floatx()).output
     assert output is not None, "an op without output is no function"
     return output.reshape(()) if not shape else output

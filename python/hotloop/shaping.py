@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -116,6 +116,14 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     order = list(range(x.ndim))
     order[axis1], order[axis2] = axis2, axis1
     return transpose(x, order)
+
+
+def with_last(x: Any, axes: Sequence[int], function: Callable[[Any], Any]) -> Any:
+    """`function` of x with these axes, counted from 0, at the end and in order; then every axis stands at its place."""
+    order = [a for a in range(x.ndim) if a not in axes] + sorted(axes)
+    if order == list(range(x.ndim)):
+        return function(x)
+    return transpose(function(transpose(x, order)), [order.index(a) for a in range(x.ndim)])
 
 
 def flip(x: Any, axis: int) -> Any:

@@ -16,6 +16,8 @@ from .variable import Variable, tracing
 if TYPE_CHECKING:
     from .layers.string_lookup import StringLookup
 
+_OF_CODES = ("one_hot", "embedding")  # ops whose batches are int32
+
 
 @dataclass(eq=False)
 class Feed:
@@ -243,7 +245,7 @@ class Trace:
             )
         if x.trace is not self:
             raise TraceError(f"[{op} '{self.layer_name}'] received a tensor of another call; it cannot be kept.")
-        return x.value("int32" if op == "one_hot" else x.dtype if op == "reshape" else self.dtype)
+        return x.value("int32" if op in _OF_CODES else x.dtype if op == "reshape" else self.dtype)
 
 
 def traced_values(function: Callable[..., Any], trace: Trace, name: str, y_true: Traced, y_pred: Traced) -> Traced:

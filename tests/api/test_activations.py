@@ -98,10 +98,30 @@ def test_an_activation_of_a_symbolic_tensor_is_symbolic():
     assert activations.relu(Input((3,))).shape == (None, 3)
 
 
-def test_softmax_refuses_an_axis_that_is_not_the_last():
-    with pytest.raises(ValueError, match="last axis"):
-        activations.softmax(np.ones((2, 3)), axis=0)
+def test_a_function_along_an_axis_is_not_that_of_the_moved_axis():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 6)).astype(np.float32)
+    for name in ("softmax", "log_softmax", "sparsemax", "glu", "swiglu"):
+        function = getattr(activations, name)
+        for axis in (0, 2, -2, 3):
+            if name not in ("glu", "swiglu") or x.shape[axis] % 2 == 0:
+                want = np.moveaxis(function(np.moveaxis(x, axis, -1)), -1, axis)
+                np.testing.assert_array_equal(function(x, axis=axis), want)
+    for axes in ([1, 2], (2, 1), [0, 3], [0, 1, 2, 3]):
+        e = np.exp(x - x.max())
+        np.testing.assert_allclose(
+            activations.softmax(x, axes), e / e.sum(tuple(axes), keepdims=True), rtol=1e-5, atol=1e-7
+        )
     np.testing.assert_allclose(activations.softmax(np.ones((2, 4)), axis=1), np.full((2, 4), 0.25))
+
+
+def test_axes_that_are_not_there_are_taken():
+    for axis in (2, -3, [], [0, 0], 0.5, [1, -1]):
+        with pytest.raises(ValueError, match=r"softmax. expected axes of shape \(2, 4\), received"):
+            activations.softmax(np.ones((2, 4)), axis=axis)
+    with pytest.raises(ValueError, match="other than the batch, received axis=0"):
+        activations.softmax(Input((3,)), axis=0)
+    with pytest.raises(ValueError, match="expected axes"):
+        activations.glu(np.ones((2, 4)), axis=[0, 1])
 
 
 @pytest.mark.parametrize(

@@ -329,7 +329,7 @@ def test_an_object_without_meaning_is_refused(bad):
         lambda: keras.layers.BatchNormalization(axis=[1, 3])(np.ones((2, 3, 4, 5))),
         lambda: keras.layers.BatchNormalization(axis=[0, 1])(X),
         lambda: keras.layers.BatchNormalization(axis=[1, -1])(X),
-        lambda: keras.layers.LayerNormalization(axis=1)(np.ones((2, 3, 4))),
+        lambda: keras.layers.LayerNormalization(axis=0)(np.ones((2, 3, 4))),
         lambda: keras.layers.RMSNormalization(epsilon=-1.0),
         lambda: keras.layers.GroupNormalization(groups=3)(np.ones((2, 4))),
         lambda: keras.layers.Add()(X),

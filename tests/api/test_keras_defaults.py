@@ -15,11 +15,7 @@ NOT_YET = [
     (L.BatchNormalization, {
         "synchronized": False, "renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99,
     }),
-    (L.PReLU, {"alpha_regularizer": None, "alpha_constraint": None}),
-    (L.LayerNormalization, {
-        "beta_regularizer": None, "gamma_regularizer": None, "beta_constraint": None, "gamma_constraint": None,
-    }),
-    (L.GroupNormalization, {"gamma_regularizer": None}),
+    (lambda **k: L.Embedding(3, 2, **k), {"lora_rank": None, "lora_alpha": None, "quantization_config": None}),
     (lambda **k: L.CategoryEncoding(3, **k), {"sparse": False}),
     (L.StringLookup, {
         "idf_weights": None, "invert": False, "pad_to_max_tokens": False, "sparse": False, "encoding": "utf-8",

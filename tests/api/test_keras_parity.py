@@ -67,7 +67,12 @@ def test_random_trainings_go_as_in_keras(request):
 LAYERS = {
     "Dense": {"units": 3, "activation": "relu", "kernel_initializer": "he_normal"},
     "Activation": {"activation": "tanh"},
+    "Embedding": {"input_dim": 5, "output_dim": 3, "mask_zero": False},
     "Flatten": {},
+    "Permute": {"dims": (2, 1)},
+    "PReLU": {"shared_axes": [1]},
+    "LayerNormalization": {"axis": [1, 2], "epsilon": 0.1, "gamma_regularizer": None},
+    "GroupNormalization": {"groups": 2, "axis": 1, "gamma_constraint": None},
     "Reshape": {"target_shape": (2, 2)},
     "BatchNormalization": {"momentum": 0.9},
     "Dropout": {"rate": 0.3},
@@ -84,7 +89,7 @@ LAYERS = {
     "LeakyReLU": {"negative_slope": 0.1},
     "ELU": {},
     "ReLU": {},
-    "Softmax": {},
+    "Softmax": {"axis": [1, 2]},
 }
 
 

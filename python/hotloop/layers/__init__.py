@@ -7,6 +7,7 @@ from .category_encoding import CategoryEncoding
 from .dense import Dense
 from .drop_connect import DropConnectDense
 from .dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from .embedding import Embedding
 from .input_layer import Input, InputLayer
 from .lambda_layer import Lambda
 from .layer import Layer
@@ -32,7 +33,7 @@ from .merging import (
 from .noise import GaussianDropout, GaussianNoise
 from .normalization import Normalization
 from .rescaling import Rescaling
-from .reshaping import Flatten, Identity, RepeatVector, Reshape
+from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .serialization import deserialize, serialize
 from .string_lookup import StringLookup
 
@@ -50,6 +51,7 @@ __all__ = [
     "Dot",
     "DropConnectDense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -66,6 +68,7 @@ __all__ = [
     "Multiply",
     "Normalization",
     "PReLU",
+    "Permute",
     "RMSNormalization",
     "RReLU",
     "ReLU",

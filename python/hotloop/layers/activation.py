@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
-from .. import activations, initializers, ops
+from .. import activations, constraints, initializers, ops, regularizers
 from .layer import Layer
+from .sizes import checked_axes
 
 
 class Activation(Layer):
@@ -109,19 +109,19 @@ class ELU(Layer):
 
 
 class Softmax(Layer):
-    """exp(x) / sum(exp(x)) over the last axis.
+    """exp(x) / sum(exp(x)) over one axis, or several.
 
     Parameters
     ----------
-    axis : int
-        The last one.
+    axis : int or sequence of int
+        Any but the batch.
     **kwargs
         Of `Layer`.
     """
 
-    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = checked_axes(self, axis)
 
     def call(self, inputs: Any) -> Any:
         return ops.softmax(inputs, self.axis)
@@ -137,6 +137,8 @@ class PReLU(Layer):
     ----------
     alpha_initializer : str or Initializer
         Of alpha, which has the shape of one sample.
+    alpha_regularizer : str or Regularizer, optional
+    alpha_constraint : str, Constraint or callable, optional
     shared_axes : int or sequence of int, optional
         Axes, counted from 1 behind the batch, along which one alpha serves all.
     **kwargs
@@ -158,11 +160,18 @@ class PReLU(Layer):
     array([[-2.,  3.]], dtype=float32)
     """
 
-    not_yet: Mapping[str, Any] = {"alpha_regularizer": None, "alpha_constraint": None}
-
-    def __init__(self, alpha_initializer: Any = "Zeros", shared_axes: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         axes = [] if shared_axes is None else shared_axes if isinstance(shared_axes, (list, tuple)) else [shared_axes]
         self.shared_axes = [int(axis) for axis in axes] if shared_axes is not None else None
 
@@ -175,14 +184,22 @@ class PReLU(Layer):
                     f"{input_shape}, received {axis}."
                 )
             shape[axis - 1] = 1
-        self.alpha = self.add_weight(tuple(shape), self.alpha_initializer, name="alpha")
+        self.alpha = self.add_weight(
+            tuple(shape), self.alpha_initializer, name="alpha",
+            regularizer=self.alpha_regularizer, constraint=self.alpha_constraint,
+        )  # fmt: skip
 
     def call(self, inputs: Any) -> Any:
         return ops.apply("prelu", [inputs, self.alpha])
 
     def get_config(self) -> dict[str, Any]:
-        initializer = initializers.serialize(self.alpha_initializer)
-        return {**super().get_config(), "alpha_initializer": initializer, "shared_axes": self.shared_axes}
+        return {
+            **super().get_config(),
+            "alpha_initializer": initializers.serialize(self.alpha_initializer),
+            "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
+            "alpha_constraint": constraints.serialize(self.alpha_constraint),
+            "shared_axes": self.shared_axes,
+        }
 
 
 class RReLU(Layer):

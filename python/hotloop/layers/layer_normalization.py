@@ -7,10 +7,11 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
-from .. import initializers, ops
+from .. import constraints, initializers, ops, regularizers
+from ..shaping import with_last
 from ..variable import Variable
 from .layer import Layer
-from .sizes import checked_axes, checked_size
+from .sizes import checked_axes, checked_size, feature_axes
 
 
 class LayerNormalization(Layer):
@@ -21,18 +22,15 @@ class LayerNormalization(Layer):
     Parameters
     ----------
     axis : int or sequence of int
-        The last axis, or the last few; each of their elements has its gamma and its beta.
+        Any but the batch; each of their elements has its gamma and its beta. The last ones need no copies.
     epsilon : float
     center, scale : bool
         Whether there is a beta, a gamma.
     beta_initializer, gamma_initializer : str or Initializer
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    beta_constraint, gamma_constraint : str, Constraint or callable, optional
     **kwargs
         Of `Layer`.
-
-    Raises
-    ------
-    ValueError
-        For axes that are not the last ones.
 
     Notes
     -----
@@ -47,10 +45,7 @@ class LayerNormalization(Layer):
            [-1.,  1.]], dtype=float32)
     """
 
-    not_yet: Mapping[str, Any] = {
-        "beta_regularizer": None, "gamma_regularizer": None, "beta_constraint": None, "gamma_constraint": None,
-        "rms_scaling": False,
-    }  # fmt: skip
+    not_yet: Mapping[str, Any] = {"rms_scaling": False}
 
     def __init__(
         self,
@@ -60,6 +55,10 @@ class LayerNormalization(Layer):
         scale: bool = True,
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,25 +67,29 @@ class LayerNormalization(Layer):
         self.center, self.scale = bool(center), bool(scale)
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
-        shape = input_shape[-_last_axes(self, self.axis, input_shape) :]
+        shape = tuple(input_shape[a] for a in feature_axes(self, self.axis, input_shape))
         if self.scale:
-            self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma")
+            self.gamma = self.add_weight(
+                shape, self.gamma_initializer, name="gamma",
+                regularizer=self.gamma_regularizer, constraint=self.gamma_constraint,
+            )  # fmt: skip
         if self.center:
-            self.beta = self.add_weight(shape, self.beta_initializer, name="beta")
+            self.beta = self.add_weight(
+                shape, self.beta_initializer, name="beta",
+                regularizer=self.beta_regularizer, constraint=self.beta_constraint,
+            )  # fmt: skip
 
     def call(self, inputs: Any) -> Any:
-        attrs = {
-            "kind": "layer",
-            "axes": _last_axes(self, self.axis, inputs.shape),
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-        }
-        return ops.apply("layer_norm", [inputs, *(v for v in (self.gamma, self.beta) if v is not None)], attrs)
+        attrs = {"kind": "layer", "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+        return _normalised(self, inputs, [self.gamma, self.beta], attrs)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -97,6 +100,10 @@ class LayerNormalization(Layer):
             "scale": self.scale,
             "beta_initializer": initializers.serialize(self.beta_initializer),
             "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
         }
 
 
@@ -108,15 +115,10 @@ class RMSNormalization(Layer):
     Parameters
     ----------
     axis : int or sequence of int
-        The last axis, or the last few.
+        Any but the batch.
     epsilon : float
     **kwargs
         Of `Layer`.
-
-    Raises
-    ------
-    ValueError
-        For axes that are not the last ones.
 
     Notes
     -----
@@ -136,12 +138,11 @@ class RMSNormalization(Layer):
         self.epsilon = _checked_epsilon(self, epsilon)
 
     def build(self, input_shape: Any) -> None:
-        self.scale = self.add_weight(input_shape[-_last_axes(self, self.axis, input_shape) :], "ones", name="scale")
+        shape = tuple(input_shape[a] for a in feature_axes(self, self.axis, input_shape))
+        self.scale = self.add_weight(shape, "ones", name="scale")
 
     def call(self, inputs: Any) -> Any:
-        axes = _last_axes(self, self.axis, inputs.shape)
-        attrs = {"kind": "rms", "axes": axes, "epsilon": self.epsilon, "center": False}
-        return ops.apply("layer_norm", [inputs, self.scale], attrs)
+        return _normalised(self, inputs, [self.scale], {"kind": "rms", "epsilon": self.epsilon, "center": False})
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
@@ -153,14 +154,9 @@ class UnitNormalization(Layer):
     Parameters
     ----------
     axis : int or sequence of int
-        The last axis, or the last few.
+        Any but the batch.
     **kwargs
         Of `Layer`.
-
-    Raises
-    ------
-    ValueError
-        For axes that are not the last ones.
 
     Examples
     --------
@@ -174,8 +170,7 @@ class UnitNormalization(Layer):
         self.axis = checked_axes(self, axis)
 
     def call(self, inputs: Any) -> Any:
-        attrs = {"kind": "unit", "axes": _last_axes(self, self.axis, inputs.shape), "center": False, "scale": False}
-        return ops.apply("layer_norm", [inputs], attrs)
+        return _normalised(self, inputs, [], {"kind": "unit", "center": False, "scale": False})
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
@@ -189,18 +184,20 @@ class GroupNormalization(Layer):
     groups : int
         Divides the number of channels; -1 is one group for each channel.
     axis : int
-        Of the channels: the last one.
+        Of the channels; any but the batch.
     epsilon : float
     center, scale : bool
         Whether there is a beta, a gamma.
     beta_initializer, gamma_initializer : str or Initializer
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    beta_constraint, gamma_constraint : str, Constraint or callable, optional
     **kwargs
         Of `Layer`.
 
     Raises
     ------
     ValueError
-        If the groups do not divide the channels, or for an axis that is not the last.
+        If the groups do not divide the channels.
 
     Notes
     -----
@@ -214,10 +211,6 @@ class GroupNormalization(Layer):
     array([[-1.,  1., -1.,  1.]], dtype=float32)
     """
 
-    not_yet: Mapping[str, Any] = {
-        "beta_regularizer": None, "gamma_regularizer": None, "beta_constraint": None, "gamma_constraint": None,
-    }  # fmt: skip
-
     def __init__(
         self,
         groups: int = 32,
@@ -227,6 +220,10 @@ class GroupNormalization(Layer):
         scale: bool = True,
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -236,27 +233,39 @@ class GroupNormalization(Layer):
         self.center, self.scale = bool(center), bool(scale)
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
-        if _last_axes(self, self.axis, input_shape) != 1:
+        axes = feature_axes(self, self.axis, input_shape)
+        if len(axes) > 1:
             raise ValueError(f"[GroupNormalization '{self.name}'] expected one axis, received {self.axis}.")
-        shape = (input_shape[-1],)
+        shape = (input_shape[axes[0]],)
         if self.groups != -1 and shape[0] % self.groups:
             raise ValueError(
                 f"[GroupNormalization '{self.name}'] expected groups that divide the {shape[0]} channels of shape "
                 f"{input_shape}, received {self.groups}."
             )
         if self.scale:
-            self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma")
+            self.gamma = self.add_weight(
+                shape, self.gamma_initializer, name="gamma",
+                regularizer=self.gamma_regularizer, constraint=self.gamma_constraint,
+            )  # fmt: skip
         if self.center:
-            self.beta = self.add_weight(shape, self.beta_initializer, name="beta")
+            self.beta = self.add_weight(
+                shape, self.beta_initializer, name="beta",
+                regularizer=self.beta_regularizer, constraint=self.beta_constraint,
+            )  # fmt: skip
 
     def call(self, inputs: Any) -> Any:
-        groups = inputs.shape[-1] if self.groups == -1 else self.groups
+        [axis] = feature_axes(self, self.axis, inputs.shape)
+        groups = inputs.shape[axis] if self.groups == -1 else self.groups
         attrs = {"groups": groups, "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
-        return ops.apply("layer_norm", [inputs, *(v for v in (self.gamma, self.beta) if v is not None)], attrs)
+        return _normalised(self, inputs, [self.gamma, self.beta], attrs)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -268,20 +277,20 @@ class GroupNormalization(Layer):
             "scale": self.scale,
             "beta_initializer": initializers.serialize(self.beta_initializer),
             "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
         }
 
 
-def _last_axes(layer: Layer, axis: Any, shape: Any) -> int:
-    """How many axes at the end of `shape` the layer's `axis` names."""
-    rank = len(shape)
-    axes = axis if isinstance(axis, list) else [axis]
-    named = sorted({a % rank for a in axes if -rank <= a < rank})
-    if len(named) != len(axes) or named[0] == 0 or named != list(range(rank - len(named), rank)):
-        raise ValueError(
-            f"[{type(layer).__name__} '{layer.name}'] expected axis to name the last axes of shape {tuple(shape)}, "
-            f"received {axis}."
-        )
-    return len(named)
+def _normalised(layer: Any, x: Any, weights: list[Variable | None], attrs: dict[str, Any]) -> Any:
+    """The op, which knows the last axes, on the axes that the layer's `axis` names."""
+    axes = feature_axes(layer, layer.axis, x.shape)
+    if "groups" not in attrs:
+        attrs = {**attrs, "axes": len(axes)}
+    variables = [v for v in weights if v is not None]
+    return with_last(x, axes, lambda y: ops.apply("layer_norm", [y, *variables], attrs))
 
 
 def _checked_epsilon(layer: Layer, value: Any) -> float:

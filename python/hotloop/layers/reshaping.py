@@ -1,4 +1,4 @@
-"""Layers that arrange the elements of a sample anew. All but RepeatVector cost nothing."""
+"""Layers that arrange the elements of a sample anew. All but Permute and RepeatVector cost nothing."""
 
 from __future__ import annotations
 
@@ -52,6 +52,48 @@ class Reshape(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "target_shape": list(self.target_shape)}
+
+
+class Permute(Layer):
+    """Puts the axes of every sample into another order.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        The axes in their new order, counted from 1 behind the batch.
+    **kwargs
+        Of `Layer`.
+
+    Raises
+    ------
+    ValueError
+        If `dims` does not hold every axis once, or the inputs have another number of axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Permute((2, 1))(np.array([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]])).shape
+    (1, 3, 2)
+    """
+
+    def __init__(self, dims: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dims = checked_shape(dims, f"Permute '{self.name}'", "dims")
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                f"[Permute '{self.name}'] expected dims to hold every axis from 1 on once, received {dims!r}."
+            )
+
+    def call(self, inputs: Any) -> Any:
+        if len(inputs.shape) != len(self.dims) + 1:
+            raise ValueError(
+                f"[Permute '{self.name}'] expected x with {len(self.dims)} axes behind the batch, received shape "
+                f"{inputs.shape}."
+            )
+        return ops.transpose(inputs, (0, *self.dims))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dims": list(self.dims)}
 
 
 class RepeatVector(Layer):

@@ -38,3 +38,16 @@ def checked_axes(layer: Any, axis: Any) -> Any:
             f"[{type(layer).__name__} '{layer.name}'] expected axis to be an int or a list of them, received {axis!r}."
         )
     return [int(a) for a in axes] if isinstance(axis, (list, tuple)) else int(axis)
+
+
+def feature_axes(layer: Any, axis: Any, shape: Any) -> list[int]:
+    """The axes of `shape` that a layer's `axis` names, from 1 on, in order."""
+    rank = len(shape)
+    given = axis if isinstance(axis, list) else [axis]
+    named = sorted({a % rank for a in given if -rank <= a < rank})
+    if len(named) != len(given) or named[0] == 0:
+        raise ValueError(
+            f"[{type(layer).__name__} '{layer.name}'] expected axis to name axes of shape {tuple(shape)} other than "
+            f"the batch, received {axis}."
+        )
+    return named

@@ -107,6 +107,15 @@ def _embedding(keras: Any) -> Any:
     return layer(np.array([[0, 4, 4], [2, 1, 3]]))
 
 
+def _spectral(keras: Any) -> Any:
+    layer = keras.layers.SpectralNormalization(keras.layers.Dense(3), power_iterations=2)
+    layer.build((None, 4))
+    wave = np.sin(np.arange(18) * 1.7).astype(np.float32)
+    layer.set_weights([wave[:12].reshape(4, 3), wave[None, 12:15], wave[15:]])
+    outputs = layer(3 * wave[:8].reshape(2, 4), training=True)
+    return np.concatenate([np.asarray(a).ravel() for a in (outputs, *layer.get_weights())])
+
+
 _ACTIVATIONS: dict[str, Value] = {
     "activation_" + name: _activation(name)
     for name in [
@@ -358,6 +367,7 @@ VALUES: dict[str, Value] = (
         "softmax_axes": _of_positions("Softmax", axis=[1, 2]),
         "permute": _of_positions("Permute", dims=(2, 1)),
         "embedding": _embedding,
+        "spectral_norm": _spectral,
         "batch_norm": _norm(False),
         "batch_norm_then_infer": _norm(True),
     }

@@ -460,6 +460,20 @@ def constraint(w, kind, axis=(0,), min_value=0.0, max_value=None, rate=1.0):
     return w * desired / (EPSILON + n)
 
 
+def spectral_norm(w, u, iterations=1):
+    """The new w and u."""
+    before = u
+    for _ in range(iterations):
+        v = u @ w.T
+        v = v / (np.linalg.norm(v) or 1.0)
+        u = v @ w
+        s = np.linalg.norm(u)
+        if s == 0:
+            return w, before
+        u = u / s
+    return w / s, u
+
+
 # --- random numbers -----------------------------------------------------------------------------------------------
 DROPOUT, INITIAL_VALUES, SHUFFLE, NOISE = range(4)  # purposes
 _MASK = 0xFFFFFFFF

@@ -72,8 +72,14 @@ def adapted():
 
 
 def embedded():
-    codes = [keras.Input((4,)), L.Rescaling(2.0, offset=4.0), L.Embedding(9, 3, embeddings_regularizer="l2")]
-    return keras.Sequential([*codes, L.Permute((2, 1)), L.LayerNormalization(axis=1), L.Flatten(), L.Dense(1)])
+    codes = [keras.Input((4,)), L.Rescaling(2.0, offset=4.0), L.ReLU(max_value=8.5)]
+    vectors = [L.Embedding(9, 3, "orthogonal", "l2"), L.Permute((2, 1)), L.LayerNormalization(axis=1)]
+    return keras.Sequential([*codes, *vectors, L.Flatten(), L.Dense(1)])
+
+
+def divided():
+    first = L.SpectralNormalization(L.Dense(8, activation="relu", kernel_regularizer="l2"), name="divided")
+    return keras.Sequential([keras.Input((4,)), first, L.SpectralNormalization(L.Dense(1), power_iterations=2)])
 
 
 def frozen():
@@ -127,6 +133,7 @@ def with_names_like_the_optimizers():
 MODELS = [
     plain, normalised, activated, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data,
     with_bare_operations, regularised, noisy, with_names_like_the_optimizers, embedded,
+    divided,
 ]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

@@ -10,7 +10,7 @@ bool is_float(const Spec& spec) { return spec.dtype == DType::f32 || spec.dtype 
 
 bool sends_gradient(const Node& node) {
   const std::string op = node.op->name;
-  return op != "metric" && op != "output" && op != "constraint";
+  return op != "metric" && op != "output" && op != "constraint" && op != "spectral_norm";
 }
 
 }  // namespace

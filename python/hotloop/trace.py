@@ -138,7 +138,7 @@ class Trace:
         self.whole_batch = False  # a loss or a metric is traced, which may sum over the batch
         self.draws = False  # whether any op draws random numbers
         self.sampling = False  # layers that are only stochastic run as in training
-        self.keeps_statistics = False  # moving statistics stay as they are
+        self.keeps_statistics = False  # moving statistics, and what else training changes by the way, stay as they are
         self.freezes = False  # no weight gets a gradient
         self.watched: list[tuple[Any, Any]] | None = None  # layers and what they returned, where somebody looks
         self.penalties: list[tuple[int, dict[str, Any], str]] = []  # value, attributes, layer
@@ -201,6 +201,11 @@ class Trace:
         self.draws = self.draws or "stream" in attrs
         number = self.graph.add(op, [self._number(op, x) for x in inputs], attrs, self.layer_name)
         return Traced(self, number)
+
+    def change(self, op: str, inputs: list[Any], attrs: dict[str, Any]) -> None:
+        """Add a node that changes variables where it stands, unless what training keeps is to stay as it is."""
+        if not self.keeps_statistics:
+            self.graph.add(op, [self._number(op, x) for x in inputs], attrs, self.layer_name)
 
     def add_loss_or_metric(self, op: str, inputs: list[int], attrs: dict[str, Any], name: str) -> None:
         """Add a node without output; its row of `Plan.metrics()` is the next one."""

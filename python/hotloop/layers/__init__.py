@@ -35,6 +35,7 @@ from .normalization import Normalization
 from .rescaling import Rescaling
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .serialization import deserialize, serialize
+from .spectral_normalization import SpectralNormalization
 from .string_lookup import StringLookup
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "StringLookup",
     "Subtract",
     "UnitNormalization",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..identifiers import CUSTOM, suggestion, unknown_argument
+from ..identifiers import CUSTOM, custom_object, suggestion, unknown_argument
 from ..overrides import is_ours
 
 
@@ -47,6 +47,7 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type] | 
     name = str(config.get("class_name"))
     custom = dict(custom_objects or {})
     cls: Any = layer_classes().get(name) or custom.get(name) or custom.get(name.rpartition(">")[2])
+    cls = cls or custom_object(name)  # of a layer inside a layer
     if cls is None:
         hint = suggestion(name, [*layer_classes(), *custom])
         raise ValueError(

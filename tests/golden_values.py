@@ -368,6 +368,12 @@ VALUES: dict[str, Value] = (
         "permute": _of_positions("Permute", dims=(2, 1)),
         "embedding": _embedding,
         "spectral_norm": _spectral,
+        "bins": _of_positions("Discretization", bin_boundaries=[-1.0, 0.0, 0.5, 2.0]),
+        "bins_one_hot": _of_positions("Discretization", bin_boundaries=[-1.0, 0.5], output_mode="one_hot"),
+        "bins_counted": lambda keras: keras.layers.Discretization([-1.0, 0.5, 2.0], output_mode="count")(A),
+        "weighted_counts": lambda keras: keras.layers.CategoryEncoding(3, "count")(
+            np.array([[0, 2, 2], [1, 1, 1]]), count_weights=np.array([[0.5, 1, 2], [1, 3, -1]])
+        ),
         "batch_norm": _norm(False),
         "batch_norm_then_infer": _norm(True),
     }

@@ -14,7 +14,7 @@ from .tree import map_structure
 from .variable import Variable, tracing
 
 if TYPE_CHECKING:
-    from .layers.string_lookup import StringLookup
+    from .layers.lookup import ColumnLayer
 
 _OF_CODES = ("one_hot", "embedding")  # ops whose batches are int32
 
@@ -32,8 +32,8 @@ class Feed:
     dtype : str
         In the graph; arrays of other types are converted while a batch is gathered.
     name : str
-    lookup : StringLookup or None
-        Turns the column of strings into codes.
+    lookup : ColumnLayer or None
+        Turns the column into codes.
     limit : int or None
         Codes must lie in [0, limit).
     """
@@ -42,7 +42,7 @@ class Feed:
     shape: tuple[int, ...]
     dtype: str
     name: str
-    lookup: StringLookup | None = None
+    lookup: ColumnLayer | None = None
     limit: int | None = None
 
 
@@ -91,8 +91,8 @@ class TracedInput(Traced):
         feed = Feed(self.feed.source, shape, self.feed.dtype, self.feed.name, self.feed.lookup, self.feed.limit)
         return TracedInput(self.trace, feed, self.dtype)
 
-    def looked_up(self, layer: StringLookup) -> TracedInput:
-        """The codes that `layer` gives this column of strings."""
+    def looked_up(self, layer: ColumnLayer) -> TracedInput:
+        """The codes that `layer` gives this column."""
         feed = Feed(self.feed.source, self.feed.shape, "int32", self.feed.name, lookup=layer)
         return TracedInput(self.trace, feed, "int32")
 

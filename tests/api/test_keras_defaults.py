@@ -17,9 +17,10 @@ NOT_YET = [
     }),
     (lambda **k: L.Embedding(3, 2, **k), {"lora_rank": None, "lora_alpha": None, "quantization_config": None}),
     (lambda **k: L.CategoryEncoding(3, **k), {"sparse": False}),
-    (L.StringLookup, {
-        "idf_weights": None, "invert": False, "pad_to_max_tokens": False, "sparse": False, "encoding": "utf-8",
-    }),
+    (L.StringLookup, {"sparse": False, "encoding": "utf-8"}),
+    (L.IntegerLookup, {"sparse": False, "vocabulary_dtype": "int64"}),
+    (lambda **k: L.Hashing(3, **k), {"sparse": False}),
+    (lambda **k: L.Discretization([0.0], **k), {"sparse": False}),
     (L.ReLU, {"autocast": True}),
     (lambda **k: keras.Input((2,), **k), {"sparse": None, "ragged": None, "tensor": None, "optional": False}),
     (lambda **k: L.Layer().add_weight((2,), **k), {

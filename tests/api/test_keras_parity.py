@@ -86,6 +86,7 @@ LAYERS = {
     "Concatenate": {"axis": 1},
     "Rescaling": {"scale": 0.5},
     "CategoryEncoding": {"num_tokens": 4},
+    "Discretization": {"bin_boundaries": [0.0, 1.5], "output_mode": "one_hot", "epsilon": 0.1},
     "LeakyReLU": {"negative_slope": 0.1},
     "ELU": {},
     "ReLU": {},

@@ -5,10 +5,13 @@ from .activity_regularization import ActivityRegularization
 from .batch_normalization import BatchNormalization
 from .category_encoding import CategoryEncoding
 from .dense import Dense
+from .discretization import Discretization
 from .drop_connect import DropConnectDense
 from .dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from .embedding import Embedding
+from .hashing import Hashing
 from .input_layer import Input, InputLayer
+from .integer_lookup import IntegerLookup
 from .lambda_layer import Lambda
 from .layer import Layer
 from .layer_normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
@@ -49,6 +52,7 @@ __all__ = [
     "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "Discretization",
     "Dot",
     "DropConnectDense",
     "Dropout",
@@ -57,9 +61,11 @@ __all__ = [
     "GaussianDropout",
     "GaussianNoise",
     "GroupNormalization",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
+    "IntegerLookup",
     "Lambda",
     "Layer",
     "LayerNormalization",

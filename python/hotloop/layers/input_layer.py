@@ -27,7 +27,7 @@ class InputLayer(Layer):
     batch_size : int, optional
         Kept for `get_config`; every batch size runs.
     dtype : str, optional
-        "int32" for codes, "string" for columns that a StringLookup reads; else `config.floatx()`.
+        "int32" for codes, "string" for columns that a StringLookup or Hashing reads; else `config.floatx()`.
     batch_shape : tuple, optional
         `(batch_size, *shape)` instead of `shape`.
     name : str, optional
@@ -91,7 +91,7 @@ def Input(  # noqa: N802
         Of one sample, without the batch axis; `()` for one number a sample.
     batch_size : int, optional
     dtype : str, optional
-        "int32" for codes, "string" for columns that a StringLookup reads; else `config.floatx()`.
+        "int32" for codes, "string" for columns that a StringLookup or Hashing reads; else `config.floatx()`.
     batch_shape : tuple, optional
         `(batch_size, *shape)` instead of `shape`.
     name : str, optional

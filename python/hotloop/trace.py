@@ -141,6 +141,7 @@ class Trace:
         self.keeps_statistics = False  # moving statistics, and what else training changes by the way, stay as they are
         self.freezes = False  # no weight gets a gradient
         self.watched: list[tuple[Any, Any]] | None = None  # layers and what they returned, where somebody looks
+        self.normalised: list[tuple[Any, Any, int]] | None = None  # what each BatchNormalization gets, and its axis
         self.penalties: list[tuple[int, dict[str, Any], str]] = []  # value, attributes, layer
         self._index_of = index_of
         self._variables: dict[int, int] = {}

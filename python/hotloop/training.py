@@ -22,6 +22,7 @@ from .fitting import evaluate_data, fit_data
 from .identifiers import unknown_argument
 from .overrides import refuse_overrides
 from .own_loss import compiled_loss
+from .population import Population
 from .predicting import predict_columns, predict_samples, predict_stream
 from .stepping import StepTerms, check_steps, own_step, packed, predict_step, run_step
 from .trace import trace_of
@@ -42,7 +43,7 @@ def _suggests(method: Callable[..., Any]) -> Any:
     return checked
 
 
-class Training(Differentiation):
+class Training(Population, Differentiation):
     """What a model adds to a layer. Its methods are Keras's, with Keras's arguments and defaults."""
 
     not_called: tuple[str, ...] = (

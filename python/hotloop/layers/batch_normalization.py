@@ -19,7 +19,8 @@ class BatchNormalization(Layer):
     """Standardises each feature over the batch, then scales and shifts it.
 
     In training the statistics are the batch's (biased variance), and the moving ones follow with `momentum`; in
-    inference, and when the layer is frozen, they are the moving ones.
+    inference, and when the layer is frozen, they are the moving ones, or those of a whole training set
+    (`Model.recompute_batch_norm_statistics`).
 
     Parameters
     ----------
@@ -131,6 +132,8 @@ class BatchNormalization(Layer):
             "scale": self.scale,
             "training": training and self.trainable,
         }
+        if x.trace.normalised is not None:
+            x.trace.normalised.append((self, x, axis))
         if x.trace.keeps_statistics:
             attrs["keep"] = True
         return ops.apply("batch_norm", [x, *variables, self.moving_mean, self.moving_variance], attrs)

@@ -12,7 +12,11 @@ Attrs::Value attr_of(const py::handle& value) {
   if (py::isinstance<py::int_>(value)) return py::cast<int64_t>(value);
   if (py::isinstance<py::float_>(value)) return py::cast<double>(value);
   if (py::isinstance<py::str>(value)) return py::cast<std::string>(value);
-  return py::cast<std::vector<int64_t>>(value);
+  try {
+    return py::cast<std::vector<int64_t>>(value);
+  } catch (const py::cast_error&) {
+    return py::cast<std::vector<double>>(value);
+  }
 }
 
 }  // namespace
@@ -86,7 +90,7 @@ Attrs attrs_of(const py::dict& dict) {
     try {
       attrs.set(name, attr_of(value));
     } catch (const py::cast_error&) {
-      throw ValueError("[attribute '" + name + "'] expected a bool, a string, a number or a list of integers that fit "
+      throw ValueError("[attribute '" + name + "'] expected a bool, a string, a number or a list of numbers that fit "
                        "64 bits, received " + py::cast<std::string>(py::repr(value)) + ".");
     }
   }

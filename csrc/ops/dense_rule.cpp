@@ -42,16 +42,25 @@ void drop(Build& b, Tensor src, Tensor dst, Order order) {
   b.emit(b.kernels().drop_weights, d, {30 * elements, 2 * elements * size_of(b.dtype())}, order);
 }
 
+bool is_made(const Build& b) { return !b.is_variable(1); }  // by the graph, as rows
+
 // The weights that the products see.
 Buf weights(Build& b) {
-  if (drop_rate(b.attrs()) == 0) return b.input(1);
+  if (drop_rate(b.attrs()) == 0 && !is_made(b)) return b.input(1);
   return b.save(0, {1, panel_shape(b.spec(1).shape).elements(b.kernels().panel_width), b.dtype()});
 }
 
 void forward(Build& b) {
   DenseForward a{};
   const Spec& w = b.spec(1);
-  if (drop_rate(b.attrs()) > 0) drop(b, b.read(b.input(1)), b.write(weights(b)), Order::kChain);
+  if (is_made(b)) {
+    const PanelCopy copy{b.write(weights(b)).data, b.read(b.input(1)).data, panel_shape(w.shape)};
+    b.emit(b.kernels().panel_pack, copy);
+  }
+  if (drop_rate(b.attrs()) > 0) {
+    const Tensor dst = is_made(b) ? b.update(weights(b)) : b.write(weights(b));
+    drop(b, is_made(b) ? dst : b.read(b.input(1)), dst, Order::kChain);
+  }
   a.K = w.shape[0];
   a.N = w.shape[1];
   a.activation = activation_of(b.attrs());
@@ -73,7 +82,7 @@ void forward(Build& b) {
 
 // Few rows: the update is part of the product, where nobody else has a say in it.
 bool update_in_place(Build& b, const Rows& x, const Rows& dz, Cost cost) {
-  if (b.max_rows() * x.per_sample > kUpdateRows || drop_rate(b.attrs()) > 0) return false;
+  if (b.max_rows() * x.per_sample > kUpdateRows || drop_rate(b.attrs()) > 0 || is_made(b)) return false;
   DenseUpdateParams a{};
   std::optional<Optimizer> rule;
   for (int i = 1; i < b.inputs(); ++i) {
@@ -142,12 +151,20 @@ void backward(Build& b) {
     a.x.ld = x.ld;
     a.dz = b.read(dz.buf);
     a.dz.ld = dz.ld;
-    a.dw = b.wants_grad(1) ? b.write(b.grad_input(1)).data : nullptr;
+    const bool unpacks = is_made(b) && b.wants_grad(1);
+    Buf dw = b.wants_grad(1) && !unpacks ? b.grad_input(1) : Buf{};
+    if (unpacks) dw = b.scratch({1, panel_shape(w.shape).elements(b.kernels().panel_width), b.dtype()});
+    a.dw = dw ? b.write(dw).data : nullptr;
     a.db = has_bias && b.wants_grad(2) ? b.write(b.grad_input(2)).data : nullptr;
-    b.emit(b.kernels().dense_backward_params, a, cost, Order::kDeferred);
-    if (drop_rate(b.attrs()) > 0 && b.wants_grad(1)) {
-      const Tensor dw = b.update(b.grad_input(1));
-      drop(b, dw, dw, Order::kDeferred);
+    b.emit(b.kernels().dense_backward_params, a, cost, unpacks ? Order::kChain : Order::kDeferred);
+    const Order order = unpacks ? Order::kChain : Order::kDeferred;
+    if (drop_rate(b.attrs()) > 0 && dw) {
+      const Tensor dropped = b.update(dw);
+      drop(b, dropped, dropped, order);
+    }
+    if (unpacks) {
+      const PanelCopy copy{b.read(dw).data, b.write(b.grad_input(1)).data, panel_shape(w.shape)};
+      b.emit(b.kernels().panel_unpack, copy);
     }
   }
 }

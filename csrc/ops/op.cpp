@@ -62,6 +62,10 @@ std::vector<int64_t> Attrs::integers(const std::string& name) const {
   return required(typed<std::vector<int64_t>>(values_, name, "a list of integers"), name);
 }
 
+const std::vector<double>& Attrs::numbers(const std::string& name) const {
+  return required(typed<std::vector<double>>(values_, name, "a list of numbers"), name);
+}
+
 std::vector<std::string> op_names() {
   std::vector<std::string> names;
   for (const Op* op : kOps) names.push_back(op->name);

@@ -15,7 +15,7 @@ namespace hl {
 // Attributes of a node: small named constants, checked when the node is added.
 class Attrs {
  public:
-  using Value = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>>;
+  using Value = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>, std::vector<double>>;
 
   void set(const std::string& name, Value value) { values_[name] = std::move(value); }
   bool has(const std::string& name) const { return values_.count(name) != 0; }
@@ -28,6 +28,7 @@ class Attrs {
   std::string text(const std::string& name) const;
   std::string text(const std::string& name, const std::string& fallback) const;
   std::vector<int64_t> integers(const std::string& name) const;
+  const std::vector<double>& numbers(const std::string& name) const;
   const std::map<std::string, Value>& all() const { return values_; }
 
  private:

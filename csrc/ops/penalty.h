@@ -1,6 +1,7 @@
 // penalty: what a regulariser adds to the loss: a number of a variable, or of a batch of activations by its rows.
 //
 //     l1_l2        P = l1 sum |x| + l2 sum x^2           dx = l1 sign(x) + 2 l2 x,  sign(0) = 0
+//     value        P = x, a number made of other values  dx = 1
 //     orthogonal   P = c / 2 sum_(i != j) |u_i u_j|      dw_i = c (s_i - (s_i u_i) u_i) / |w_i|
 //                  u_i = w_i / |w_i|, the n rows (or columns) of w (K,N);  s_i = sum_(j != i) sign(u_i u_j) u_j;
 //                  c = 2 factor / (n (n - 1))
@@ -23,9 +24,10 @@ struct PenaltyValues {
   Tensor dx;       // like x, or empty: values alone
   double* values;  // one a row
   int64_t columns;
-  int64_t elements;  // of the variable, pads included; 0: a batch
+  int64_t elements;  // of the variable, pads included, or of the number; 0: a batch
   bool add;          // dx holds what others sent
   double l1, l2;
+  double slope;      // of x itself
 };
 
 // w_i / |w_i| as rows, and 1 / |w_i|, at most 1e7.

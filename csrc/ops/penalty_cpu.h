@@ -2,7 +2,7 @@ template <class T>
 void penalty_values(const PenaltyValues& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const double share_of_batch = a.elements ? 1 : 1 / double(run.rows);
-  const V l1(T(a.l1)), l2(T(a.l2)), slope_1(T(a.l1 * share_of_batch)), slope_2(T(2 * a.l2 * share_of_batch));
+  const V l1(T(a.l1)), l2(T(a.l2)), slope_1(T(a.l1 * share_of_batch)), slope_2(T(2 * a.l2 * share_of_batch)), slope(T(a.slope));
   const Span rows = share(a.elements ? ceil_div(a.elements, a.columns) : run.rows, w);
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     const T* x = row_of<T>(a.x, r);
@@ -11,9 +11,9 @@ void penalty_values(const PenaltyValues& a, const RunState& run, Worker w) noexc
     for_each_vector<T>(a.elements ? least(a.columns, a.elements - r * a.columns) : a.columns,
                        [&](int64_t i, auto lanes) {
                          const V v = load_lanes(x + i, lanes);
-                         total += fma(l2 * v, v, l1 * abs(v));
+                         total += fma(l2 * v, v, fma(slope, v, l1 * abs(v)));
                          if (!dx) return;
-                         const V side = select(v > V(0), slope_1, select(v < V(0), -slope_1, v));  // keeps NaN
+                         const V side = slope + select(v > V(0), slope_1, select(v < V(0), -slope_1, v));  // keeps NaN
                          store_lanes(dx + i, fma(slope_2, v, side) + (a.add ? load_lanes(dx + i, lanes) : V(0)), lanes);
                        });
     a.values[r] = double(sum(total));

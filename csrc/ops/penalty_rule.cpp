@@ -8,18 +8,23 @@ namespace hl {
 namespace {
 
 bool is_orthogonal(const Attrs& attrs) { return attrs.text("kind", "l1_l2") == "orthogonal"; }
+bool is_value(const Attrs& attrs) { return attrs.text("kind", "l1_l2") == "value"; }
 bool has_columns(const Attrs& attrs) { return attrs.text("mode", "rows") == "columns"; }
 
 void infer(Infer& node) {
   const std::string kind = node.attrs().text("kind", "l1_l2"), mode = node.attrs().text("mode", "rows");
-  if (kind != "l1_l2" && kind != "orthogonal") node.fail("kind 'l1_l2' or 'orthogonal'", "'" + kind + "'");
-  if (is_orthogonal(node.attrs()))
+  if (kind != "l1_l2" && kind != "orthogonal" && kind != "value")
+    node.fail("kind 'l1_l2', 'orthogonal' or 'value'", "'" + kind + "'");
+  if (kind == "value")
+    node.allow({"kind"});
+  else if (is_orthogonal(node.attrs()))
     node.allow({"kind", "factor", "mode"});
   else
     node.allow({"kind", "l1", "l2"});
   expect_inputs(node, 1, "a variable or a batch");
   const Spec& x = node.input(0);
   if (x.dtype != node.dtype()) node.fail("values of " + std::string(name_of(node.dtype())), name_of(x.dtype));
+  if (kind == "value" && (x.batched() || x.features() != 1)) node.fail("a number", to_string(x.shape));
   if (kind == "orthogonal" && (x.batched() || x.shape.size() != 2))
     node.fail("a variable of rank 2", to_string(x.shape), "Rows or columns of a kernel can be orthogonal.");
   if (mode != "rows" && mode != "columns") node.fail("mode 'rows' or 'columns'", "'" + mode + "'");
@@ -102,6 +107,19 @@ void orthogonal(Build& b, bool wants_gradient) {
   reduce(b, values, n);
 }
 
+// A number that the graph made.
+void number(Build& b, bool wants_gradient) {
+  PenaltyValues a{};
+  a.slope = 1;
+  a.elements = a.columns = 1;
+  a.x = b.read(b.input(0));
+  if (wants_gradient) a.dx = b.write(b.grad_input(0));
+  const Buf values = b.scratch({1, 1, DType::f64});
+  a.values = b.write(values).as<double>();
+  b.emit(b.kernels().penalty_values, a, {5, 2.0 * size_of(b.dtype())});
+  reduce(b, values, 1);
+}
+
 void emit(Build& b, bool wants_gradient) {
   is_orthogonal(b.attrs()) ? orthogonal(b, wants_gradient) : l1_l2(b, wants_gradient);
 }
@@ -110,12 +128,13 @@ bool is_regularised_in_training(const Build& b) { return b.training() && b.wants
 
 void forward(Build& b) {
   b.accumulator();  // in the order of the nodes
+  if (is_value(b.attrs())) return number(b, is_regularised_in_training(b));
   const bool later = !b.spec(0).batched() && is_regularised_in_training(b);
   if (!later) emit(b, is_regularised_in_training(b));
 }
 
 void before_update(Build& b) {
-  if (!b.spec(0).batched() && b.wants_grad(0)) emit(b, true);
+  if (!is_value(b.attrs()) && !b.spec(0).batched() && b.wants_grad(0)) emit(b, true);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// reduce: sum, mean, maximum or minimum over one feature axis.
+// reduce: sum, mean, maximum or minimum over one feature axis, or one axis of what has no batch.
 //
 //     sum    y = sum_i x_i             dx_i = dy
 //     mean   y = sum_i x_i / R         dx_i = dy / R
@@ -27,6 +27,7 @@ enum class ReduceKind : int32_t {
 struct ReduceForward {
   Tensor x;  // (M, outer * size * inner)
   Tensor y;  // (M, outer * inner)
+  int64_t rows;  // 1 without a batch, else 0
   int64_t outer, size, inner;
   ReduceKind kind;
   double scale;  // mean: 1 / size, else 1
@@ -35,6 +36,7 @@ struct ReduceForward {
 struct ReduceBackward {
   Tensor x, y;  // read by max and min only
   Tensor dy, dx;
+  int64_t rows;
   int64_t outer, size, inner;
   ReduceKind kind;
   double scale;

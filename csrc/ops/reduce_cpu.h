@@ -26,7 +26,7 @@ void reduce_forward(const ReduceForward& a, const RunState& run, Worker w) noexc
   using V = Vec<T>;
   const T scale = T(a.scale);
   with_reduction(a.kind, [&](auto f) {
-    for_each_piece(run.rows * a.outer, a.inner, kPiece, w, [&](int64_t unit, int64_t begin, int64_t end) {
+    for_each_piece((a.rows ? a.rows : run.rows) * a.outer, a.inner, kPiece, w, [&](int64_t unit, int64_t begin, int64_t end) {
       const int64_t row = unit / a.outer, o = unit % a.outer;
       const T* x = row_of<T>(a.x, row) + o * a.size * a.inner + begin;
       T* y = row_of<T>(a.y, row) + o * a.inner + begin;
@@ -76,7 +76,7 @@ void reduce_backward(const ReduceBackward& a, const RunState& run, Worker w) noe
   const T scale = T(a.scale);
   with_reduction(a.kind, [&](auto f) {
     constexpr bool kPicks = decltype(f)::kPicks;
-    for_each_piece(run.rows * a.outer, a.inner, kPiece, w, [&](int64_t unit, int64_t begin, int64_t end) {
+    for_each_piece((a.rows ? a.rows : run.rows) * a.outer, a.inner, kPiece, w, [&](int64_t unit, int64_t begin, int64_t end) {
       const int64_t row = unit / a.outer, o = unit % a.outer;
       const int64_t wide = o * a.size * a.inner + begin, narrow = o * a.inner + begin;
       const T* dy = row_of<T>(a.dy, row) + narrow;

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "ops/checks.h"
+#include "ops/rules.h"
 
 namespace hl {
 namespace {
@@ -20,14 +21,23 @@ ReduceKind kind_of(const Attrs& attrs) {
   return ReduceKind(found - std::begin(kNames));
 }
 
+// The axis as a number from 0 on.
+size_t reduced_axis(const Infer& node, const Spec& x) {
+  const int64_t axis = node.attrs().integer("axis", -1), rank = int64_t(x.shape.size());
+  if (x.batched()) return feature_axis(node, x.shape, axis);
+  if (axis < -rank || axis >= rank) node.fail("an axis of " + to_string(x.shape), std::to_string(axis));
+  return size_t(axis < 0 ? axis + rank : axis);
+}
+
 void infer(Infer& node) {
   node.allow({"kind", "axis", "keepdims"});
   expect_inputs(node, 1, "x");
-  Spec spec = batched_float(node, 0);
+  Spec spec = node.input(0);
+  if (spec.batched()) batched_float(node, 0);
   const ReduceKind kind = kind_of(node.attrs());
   if (size_t(kind) == std::size(kNames))
     node.fail("kind 'sum', 'mean', 'max' or 'min'", "'" + node.attrs().text("kind") + "'");
-  const size_t axis = feature_axis(node, spec.shape, node.attrs().integer("axis", -1));
+  const size_t axis = reduced_axis(node, spec);
   if (spec.shape[axis] == 0 && kind != ReduceKind::sum)
     node.fail("at least one element on axis " + std::to_string(axis), to_string(spec.shape));
   if (node.attrs().flag("keepdims", false))
@@ -39,8 +49,16 @@ void infer(Infer& node) {
 
 template <class Args>
 Args args_of(const Build& b) {
-  const AxisView view = view_axis(b.spec(0).shape, b.attrs().integer("axis", -1));
+  const bool batched = b.spec(0).batched();
+  Shape shape = b.spec(0).shape;
+  int64_t axis = b.attrs().integer("axis", -1);
+  if (!batched) {
+    if (axis >= 0) ++axis;
+    shape.insert(shape.begin(), 1);
+  }
+  const AxisView view = view_axis(shape, axis);
   Args a{};
+  a.rows = batched ? 0 : 1;
   a.outer = view.outer;
   a.size = view.size;
   a.inner = view.inner;
@@ -50,13 +68,13 @@ Args args_of(const Build& b) {
 }
 
 Cost cost_of(const Build& b) {
-  const double elements = double(b.max_rows()) * b.spec(0).features();
+  const double elements = double(b.spec(0).batched() ? b.max_rows() : 1) * b.spec(0).features();
   return {elements, elements * size_of(b.dtype())};
 }
 
 void forward(Build& b) {
   ReduceForward a = args_of<ReduceForward>(b);
-  a.x = b.read(b.input(0));
+  a.x = b.read(flat_variable(b, 0));
   a.y = b.write(b.output());
   b.emit(b.kernels().reduce_forward, a, cost_of(b));
 }
@@ -65,12 +83,14 @@ void backward(Build& b) {
   if (!b.wants_grad(0)) return;
   ReduceBackward a = args_of<ReduceBackward>(b);
   if (a.kind == ReduceKind::max || a.kind == ReduceKind::min) {
-    a.x = b.read(b.input(0));
+    a.x = b.read(flat_variable(b, 0));
     a.y = b.read(b.output());
   }
   a.dy = b.read(b.grad_output());
-  a.dx = b.write(b.grad_input(0));
+  const FlatGradient gradient = flat_gradient(b, 0);
+  a.dx = b.write(gradient.buf);
   b.emit(b.kernels().reduce_backward, a, cost_of(b));
+  finish_flat_gradient(b, 0, gradient);
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ Buf preactivation_gradient(Build& b) {
 
 Buf flat_variable(Build& b, int i) {
   const Spec& spec = b.spec(i);
-  if (spec.shape.size() != 2) return b.input(i);
+  if (!b.is_variable(i) || spec.shape.size() != 2) return b.input(i);
   PanelCopy copy{};
   copy.shape = panel_shape(spec.shape);
   copy.panels = b.read(b.input(i)).data;
@@ -94,7 +94,7 @@ Buf flat_variable(Build& b, int i) {
 
 FlatGradient flat_gradient(Build& b, int i) {
   const Spec& spec = b.spec(i);
-  if (spec.shape.size() != 2) return {b.grad_input(i), false};
+  if (!b.is_variable(i) || spec.shape.size() != 2) return {b.grad_input(i), false};
   return {b.scratch({1, spec.features(), b.dtype()}), true};
 }
 

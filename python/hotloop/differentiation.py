@@ -198,6 +198,12 @@ class Differentiation(Runtime):
             rows = slice(start, start + FORWARD_ROWS)
             part = {key: array[rows] for key, array in columns.items()}
             run, outputs = self._forward_resumable(part, ("inputs",), False, "jacobian")
+            if run.program.couples_rows:
+                run.close()
+                raise ValueError(
+                    "[jacobian] expected rows that do not depend on one another, received a model that sums over the "
+                    "batch. Take `vjp`."
+                )
             dy = [np.zeros_like(output) for output in outputs]
             given = {**part, **{("y", i): array for i, array in enumerate(dy)}}
             for array, row in zip(dy, results, strict=True):

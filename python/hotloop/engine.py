@@ -195,10 +195,10 @@ class Engine:
         seed: int = 0,
         rows: int = FORWARD_ROWS,
     ) -> list[np.ndarray]:
-        """Run all `n` rows, at most `rows` at a time, and return the outputs. In training mode they are one batch."""
+        """Run all `n` rows, at most `rows` at a time, and return the outputs; in one batch where rows depend on others."""
         dataset = program.bind(columns, where)
         outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
-        batch = n if program.training or n < _TEAM_ROWS else _batch_for(n, rows)
+        batch = n if program.training or program.couples_rows or n < _TEAM_ROWS else _batch_for(n, rows)
         if batch < n:
             self._side_by_side(program, batch, dataset, n, step, seed, outputs)
             return outputs
@@ -218,8 +218,9 @@ class Engine:
         dataset = program.bind(columns, where)
         outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
         means, squares = ([np.zeros_like(output) for output in outputs] for _ in range(2))
+        batch = min(rows, n) if program.couples_rows else _batch_for(n, rows)
         self._side_by_side(
-            program, _batch_for(n, rows), dataset, n, step, seed, outputs, samples, means, squares
+            program, batch, dataset, n, step, seed, outputs, samples, means, squares
         )  # fmt: skip
         return means, [np.sqrt(square / samples) for square in squares]
 

@@ -60,7 +60,7 @@ def apply(op: str, inputs: Sequence[Any], attrs: dict[str, Any] | None = None) -
     """
     attrs = {name: _plain(value) for name, value in (attrs or {}).items()}
     if any(isinstance(x, KerasTensor) for x in inputs):
-        return _record(OpCall(op, attrs), tuple(inputs))
+        return _record(OpCall(op, attrs), tuple(x.tolist() if isinstance(x, np.ndarray) else x for x in inputs))
     trace = trace_of(list(inputs))
     if trace is not None:
         if op == "activation" and not elementwise.is_batch(inputs[0]):
@@ -80,9 +80,10 @@ def add_bias(x1: Any, x2: Any) -> Any:
 
 def matmul(x: Any, y: Any) -> Any:
     """x y for x (batch, .., K) and a variable y (K,N). Adding a bias (N) to the result makes it one dense node."""
-    if isinstance(x, Traced) and isinstance(y, Variable):
-        if y.ndim == 2 and x.ndim >= 2 and x.shape[-1] == y.shape[0]:
-            return TracedProduct(x.trace, x, y, (*x.shape[:-1], y.shape[1]))
+    if elementwise.is_batch(x) and not elementwise.is_batch(y):  # by a weight, a constant, or what is made of them
+        of = shape(y)
+        if isinstance(x, Traced) and len(of) == 2 and x.ndim >= 2 and x.shape[-1] == of[0]:
+            return TracedProduct(x.trace, x, y, (*x.shape[:-1], of[1]))
         return apply("matmul", [x, y])
     if isinstance(x, Symbolic) and isinstance(y, Symbolic):
         return _batch_product(x, y)
@@ -282,13 +283,16 @@ def shape(x: Any) -> tuple[Any, ...]:
 
 
 def _reduce(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:
-    if isinstance(x, Symbolic):
-        if isinstance(x, Traced) and x.shape == ():
-            return x
+    if is_symbolic([x]):
         axes = _axes(kind, x, axis)
-        for one in sorted(axes - {0}, reverse=True):
+        batch = 0 in axes and elementwise.is_batch(x)
+        for one in sorted(axes - {0} if batch else axes, reverse=True):
             x = apply("reduce", [x], {"kind": kind, "axis": one, "keepdims": keepdims})
-        return apply("reduce_batch", [x], {"kind": kind}) if 0 in axes else x
+        if not batch:
+            return x if isinstance(x, Symbolic) else add(x, 0.0)  # a weight with no axis to sum over
+        x.trace.couples_rows = True
+        total = apply("reduce_batch", [x], {"kind": kind})
+        return total if not keepdims else elementwise.elementwise("add", total, np.zeros((1, *total.shape)))
     from .config import floatx
 
     refuse_weights(kind, [x])
@@ -298,23 +302,24 @@ def _reduce(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:
     return np.asarray(getattr(np, kind)(x, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims))
 
 
-def _axes(kind: str, x: Symbolic, axis: Any) -> set[int]:
-    """The axes as numbers from 1 on: rows of a batch are computed apart, so the batch stays."""
-    if isinstance(x, Traced) and x.trace.whole_batch and x.shape[0] is None and kind in ("sum", "mean"):
-        if axis is None:
-            return set(range(x.ndim))
-        given = list(axis) if isinstance(axis, (tuple, list)) else [axis]
-        if all(isinstance(a, (int, np.integer)) and -x.ndim <= a < x.ndim for a in given):
-            return {int(a) % x.ndim for a in given}
-    given = list(axis) if isinstance(axis, (tuple, list)) else [axis]
-    inside = [isinstance(a, (int, np.integer)) and -x.ndim <= a < x.ndim and a % x.ndim > 0 for a in given]
-    if not given or not all(inside):
+def _axes(kind: str, x: Any, axis: Any) -> set[int]:
+    """The axes as numbers from 0 on. A batch may be summed by what runs with it, and not be an axis of a model."""
+    rank = len(x.shape)
+    given = list(range(rank)) if axis is None else list(axis) if isinstance(axis, (tuple, list)) else [axis]
+    inside = [isinstance(a, (int, np.integer)) and -rank <= a < rank for a in given]
+    axes = {int(a) % rank for a in given} if all(inside) else {0}
+    if not all(inside) or (0 in axes and elementwise.is_batch(x) and not _sums_batches(kind, x)):
         raise ValueError(
-            f"[{kind}] expected axis to name axes of shape {x.shape} other than the batch, received {axis}"
-            f"{', which takes the batch too' if axis is None else ''}. Write ops.{kind}(x, axis=-1): in a model the "
-            "rows of a batch do not see each other."
+            f"[{kind}] expected axis to name axes of shape {tuple(x.shape)}"
+            f"{' other than the batch' if elementwise.is_batch(x) else ''}, received {axis}"
+            f"{', which takes the batch too' if axis is None else ''}. Write ops.{kind}(x, axis=-1); over the batch "
+            "there are sum and mean, in the `call` of a layer, in losses and in metrics."
         )
-    return {int(a) % x.ndim for a in given}
+    return axes
+
+
+def _sums_batches(kind: str, x: Any) -> bool:
+    return kind in ("sum", "mean") and isinstance(x, Traced)
 
 
 def _record(call: OpCall, inputs: tuple) -> KerasTensor:

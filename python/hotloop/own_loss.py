@@ -117,17 +117,13 @@ class OwnLoss(Resolved):
         y = [None if t is None else fed("y", i, t[1:], names[i]) for i, t in enumerate(self._targets)]
         w = [fed("w", i, (), "sample_weight") if i in weighted else None for i in range(len(names))]
         with trace.layer(_NAME, None):
-            trace.whole_batch = True
-            try:
-                loss = model.compute_loss(
-                    x=model._traced_inputs(trace),
-                    y=pack_like(model._outputs, y),
-                    y_pred=pack_like(model._outputs, list(predictions)),
-                    sample_weight=pack_like(model._outputs, w) if weighted else None,
-                    training=trace.training,
-                )
-            finally:
-                trace.whole_batch = False
+            loss = model.compute_loss(
+                x=model._traced_inputs(trace),
+                y=pack_like(model._outputs, y),
+                y_pred=pack_like(model._outputs, list(predictions)),
+                sample_weight=pack_like(model._outputs, w) if weighted else None,
+                training=trace.training,
+            )
         if not isinstance(loss, Traced):
             raise TypeError(
                 f"[compute_loss] expected a tensor made from y, y_pred and x with hotloop.ops, received "

@@ -34,7 +34,7 @@ def predict_columns(
         return _stepped(model, _cut(columns, size), verbose, -(-n // size), callbacks)
     engine, program = model._get_engine(), model._program("predict")
     whole = all(is_readable(array) for array in columns.values())
-    if not callbacks and verbose == 0 and not program.draws and whole:
+    if not callbacks and verbose == 0 and not program.draws and not program.couples_rows and whole:
         return engine.forward(program, columns, n, "predict", rows=max(size, FORWARD_ROWS))
     if not isinstance(callbacks, CallbackList):
         callbacks = CallbackList(
@@ -43,7 +43,7 @@ def predict_columns(
     hooked = callbacks.overrides_predict_batch_hooks
     model.stop_predicting = False
     callbacks.on_predict_begin()
-    pieces, stride = [], size if hooked else max(size, FORWARD_ROWS)
+    pieces, stride = [], size if hooked or program.couples_rows else max(size, FORWARD_ROWS)
     for start in range(0, n, stride):
         if hooked:
             callbacks.on_predict_batch_begin(start // size)
@@ -121,8 +121,10 @@ def predict_samples(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """`Model.predict_mc`: for each output the mean and the standard deviation."""
     n = rows_in(columns)
-    rows = max(batch_size_of(batch_size, n, None, "predict_mc"), FORWARD_ROWS)
+    rows = batch_size_of(batch_size, n, None, "predict_mc")
     engine, program = model._get_engine(), model._program("sample")
+    if not program.couples_rows:
+        rows = max(rows, FORWARD_ROWS)
     if not program.draws:
         outputs = engine.forward(program, columns, n, "predict_mc", rows=rows)
         return outputs, [np.zeros_like(output) for output in outputs]

@@ -65,6 +65,7 @@ class Program:
         self.dtype = np.dtype(trace.dtype)
         self.training, self.update, self.draws = training, update, trace.draws
         self.options = {"training": update or backward, "update": update, "samples": trace.sampling, **options}
+        self.couples_rows = trace.couples_rows
         self.penalties = len(trace.penalties)  # the last rows of `Plan.metrics()`
         self.constrained = list(constrained)
         self.watched: list[Any] = []  # the layers that made the outputs, where somebody looks at them

@@ -8,26 +8,23 @@ frozen have no penalty. The slope of abs(x) at 0 is 0, as in Keras on TensorFlow
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .identifiers import Configurable, Table, unknown_name
 from .identifiers import serialize as _serialize
-from .overrides import refuse_overrides
+from .overrides import is_overridden
 
 
 class Regularizer(Configurable):
     """Base class of regularizers."""
 
-    not_called = ("__call__",)
-
     def node_attrs(self) -> dict[str, Any]:
         """Attributes of the op that computes it."""
         raise ValueError(
-            f"[regularizer] expected one of hotloop.regularizers, received {type(self).__name__}, "
-            "which no kernel computes."
+            f"[regularizer] expected a class with `__call__`, received {type(self).__name__}, which has none."
         )
 
     def __call__(self, x: Any) -> Any:
@@ -179,16 +176,16 @@ _TABLE: Table[Regularizer] = Table(
 )
 
 
-def get(identifier: Any) -> Regularizer | None:
-    """The regularizer of a name, a dict, a class or an instance; None stays None.
+def get(identifier: Any) -> Callable[[Any], Any] | None:
+    """The regularizer of a name, a dict, a class or an instance; None, and a function of one's own, stay as they are.
+
+    A function, or the `__call__` of a subclass, makes a penalty from a weight with `hotloop.ops`. It is traced once, and
+    differentiated.
 
     Raises
     ------
     ValueError
-        For an unknown name (with a suggestion), or a Python function: it would have to run, and be differentiated, in
-        every step.
-    NotImplementedError
-        For a class that overrides `__call__`, for the same reason.
+        For an unknown name (with a suggestion) or anything else.
 
     Examples
     --------
@@ -198,19 +195,25 @@ def get(identifier: Any) -> Regularizer | None:
     if identifier is None:
         return None
     if callable(identifier) and not isinstance(identifier, (type, Regularizer)):
-        raise ValueError(
-            f"[regularizer] expected one of hotloop.regularizers, received the function {identifier!r}. No Python runs "
-            "in the compiled loop; L1, L2, L1L2 and OrthogonalRegularizer are there."
-        )
+        return identifier
     regularizer = _TABLE.get(identifier)
-    refuse_overrides(regularizer)
-    regularizer.node_attrs()
+    node_attrs(regularizer)
     return regularizer
 
 
-def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
-    """`{"class_name": ..., "config": ...}`; None stays None."""
-    return None if regularizer is None else _serialize(regularizer)
+def serialize(regularizer: Any) -> Any:
+    """`{"class_name": ..., "config": ...}`; None and a function of one's own stay as they are.
+
+    Files hold the name of a function, and `load_model` wants it in `custom_objects`; so with subclasses.
+    """
+    return _serialize(regularizer) if isinstance(regularizer, Regularizer) else regularizer
+
+
+def node_attrs(regularizer: Any) -> dict[str, Any] | None:
+    """Attributes of the op that computes a penalty; None if there is none, or if it is traced."""
+    if regularizer is None or not isinstance(regularizer, Regularizer) or is_overridden(regularizer, "__call__"):
+        return None
+    return regularizer.node_attrs()
 
 
 def deserialize(config: Mapping[str, Any]) -> Regularizer:

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import _core, constraints
+import numpy as np
+
+from . import _core, constraints, regularizers
 from .tensor import KerasTensor, Operation, Shape, Symbolic, TraceError
 from .tree import map_structure
 from .variable import Variable, tracing
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from .layers.lookup import ColumnLayer
 
 _OF_CODES = ("one_hot", "embedding")  # ops whose batches are int32
+
+_CONSTANT = 100_000  # elements of an array that may stand in an expression: files hold them as text
+_TAKE_CONSTANTS = ("elementwise", "dense", "matmul", "reduce")
 
 
 @dataclass(eq=False)
@@ -135,7 +140,7 @@ class Trace:
         self.training = training
         self.feeds: list[Feed] = []
         self.streams = 0
-        self.whole_batch = False  # a loss or a metric is traced, which may sum over the batch
+        self.couples_rows = False  # a sum over the batch: rows depend on one another
         self.draws = False  # whether any op draws random numbers
         self.sampling = False  # layers that are only stochastic run as in training
         self.keeps_statistics = False  # moving statistics, and what else training changes by the way, stay as they are
@@ -212,16 +217,37 @@ class Trace:
         """Add a node without output; its row of `Plan.metrics()` is the next one."""
         self.graph.add(op, inputs, attrs, name)
 
-    def penalise(self, value: int, regularizer: Any) -> None:
-        """Note a penalty of the layer whose `call` is running."""
-        self.penalties.append((value, regularizer.node_attrs(), self.layer_name))
+    def penalise(self, value: Traced, regularizer: Any) -> None:
+        """Note the penalty of an output, divided by the rows of the batch, of the layer whose `call` is running."""
+        attrs = regularizers.node_attrs(regularizer)
+        if attrs is not None:
+            self.penalties.append((value.value(self.dtype), attrs, self.layer_name))
+        else:
+            self.add_loss(regularizer(value) / rows_of_batch(value))
+
+    def add_loss(self, value: Any) -> None:
+        """Add the sum of a value's elements, those of the whole batch, to the loss."""
+        from . import ops
+
+        if not isinstance(value, (Symbolic, Variable)):
+            value = np.asarray(value)
+            if value.dtype.kind not in "fiu":
+                raise TypeError(
+                    f"[{self.layer_name}] expected a loss made with hotloop.ops, received {type(value).__name__}."
+                )
+            value = self.constant(value)
+        total = ops.sum(value)
+        self.penalties.append((total.value(self.dtype), {"kind": "value"}, self.layer_name))
 
     def add_penalties(self, variables: Iterable[Variable]) -> None:
         """The noted penalties, and those of these variables; their rows of `Plan.metrics()` are the last ones."""
-        weights = [
-            (self.variable(v), v.regularizer.node_attrs(), v.path) for v in variables if v.regularizer is not None
-        ]
-        self.penalties += weights
+        for v in variables:
+            attrs = regularizers.node_attrs(v.regularizer)
+            if attrs is not None:
+                self.penalties.append((self.variable(v), attrs, v.path))
+            elif v.regularizer is not None:
+                with self.layer(v.path, None):
+                    self.add_loss(v.regularizer(v))
         for value, attrs, name in self.penalties:
             self.graph.add("penalty", [value], attrs, name)
 
@@ -241,13 +267,30 @@ class Trace:
         self.streams += 1
         return self.streams
 
+    def constant(self, array: Any) -> Traced:
+        """Numbers as a value of the graph."""
+        array = np.asarray(array)
+        if array.dtype.kind not in "fiub":
+            raise TraceError(
+                f"[{self.layer_name}] expected numbers beside a tensor, received an array of {array.dtype}."
+            )
+        if array.size > _CONSTANT:
+            raise ValueError(
+                f"[{self.layer_name}] expected an array of at most {_CONSTANT} numbers beside a tensor, received one of "
+                f"{array.size}. Make it a weight: add_weight(shape, initializer=..., trainable=False)."
+            )
+        attrs = {"shape": list(array.shape), "values": [float(number) for number in array.reshape(-1)]}
+        return Traced(self, self.graph.add("constant", [], attrs, self.layer_name))
+
     def _number(self, op: str, x: Any) -> int:
         if isinstance(x, Variable):
             return self.variable(x)
+        if isinstance(x, (np.ndarray, np.generic, list, tuple)) and op in _TAKE_CONSTANTS:
+            x = self.constant(x)
         if not isinstance(x, Traced):
             raise TraceError(
-                f"[{op} '{self.layer_name}'] expected tensors of this model, received {type(x).__name__}. Numbers "
-                "may be combined with a tensor; arrays belong into a weight (`add_weight`)."
+                f"[{op} '{self.layer_name}'] expected tensors of this model, received {type(x).__name__}. Numbers and "
+                "arrays may be combined with a tensor by arithmetic."
             )
         if x.trace is not self:
             raise TraceError(f"[{op} '{self.layer_name}'] received a tensor of another call; it cannot be kept.")
@@ -259,11 +302,7 @@ def traced_values(function: Callable[..., Any], trace: Trace, name: str, y_true:
     from . import ops
 
     with trace.layer(name, None):
-        trace.whole_batch = True
-        try:
-            values = function(y_true, y_pred)
-        finally:
-            trace.whole_batch = False
+        values = function(y_true, y_pred)
         if not isinstance(values, Traced):
             raise TypeError(
                 f"[{name}] expected a tensor made from y_true and y_pred with hotloop.ops, received "
@@ -286,6 +325,14 @@ def squeezed_alike(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     if len(y_true.shape) == len(y_pred.shape) + 1 and y_true.shape[-1] == 1:
         return ops.squeeze(y_true, -1), y_pred
     return y_true, y_pred
+
+
+def rows_of_batch(value: Traced) -> Any:
+    """How many rows a batch of this tensor has, as a tensor."""
+    from . import ops
+
+    rows = value if value.ndim == 1 else ops.flatten(value)[:, 0]
+    return ops.sum(ops.ones_like(rows), axis=0)
 
 
 def refuse_weights(op: str, values: Iterable[Any]) -> None:

@@ -221,7 +221,7 @@ class Layer(Initialised, Operation):
                 trace.watched.append((self, outputs))
             if self.activity_regularizer is not None:
                 for leaf in flatten(outputs):
-                    trace.penalise(leaf.value(trace.dtype), self.activity_regularizer)
+                    trace.penalise(leaf, self.activity_regularizer)
             return outputs
 
     def _ensure_built(self, args: tuple) -> None:
@@ -298,6 +298,38 @@ class Layer(Initialised, Operation):
     def non_trainable_weights(self) -> list[Variable]:
         """Weights that training leaves alone."""
         return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a term of one's own to the loss of the model, from inside `call`.
+
+        Parameters
+        ----------
+        loss : tensor, or list of them
+            Made with `hotloop.ops`; the sum of all its elements is added to the loss of every batch, in training and in
+            evaluation, and to no metric. `ops.mean(x)` is the mean over the batch too.
+
+        Raises
+        ------
+        RuntimeError
+            Outside of `call`.
+
+        Examples
+        --------
+        >>> import numpy as np, hotloop as keras
+        >>> class Small(keras.layers.Layer):
+        ...     def call(self, x):
+        ...         self.add_loss(0.5 * keras.ops.mean(keras.ops.square(x)))
+        ...         return x
+        >>> model = keras.Sequential([keras.Input((2,)), Small()])
+        >>> model.compile(loss="mse")
+        >>> round(model.evaluate(np.ones((4, 2)), np.ones((4, 2)), verbose=0), 3)
+        0.5
+        """
+        trace = tracing.get()
+        if not trace:
+            raise RuntimeError(f"[{self.name}] expected add_loss inside `call`, where the loss is made from its tensors.")
+        for value in loss if isinstance(loss, (list, tuple)) else [loss]:
+            trace.add_loss(value)
 
     @property
     def losses(self) -> list[Any]:

@@ -38,30 +38,48 @@ def test_a_call_gives_the_number_of_the_installed_keras(name):
     np.testing.assert_allclose(got, want, rtol=3e-6, atol=1e-7 * np.abs(want).max())
 
 
+def trained(seed, start, module):
+    """Losses and metrics by name, then arrays: the weights and predictions after a training."""
+    model, data = Draw(seed).build(module)
+    model.set_weights(start)
+    history = model.fit(**data).history
+    arrays = [*model.get_weights(), model.predict(data["x"], verbose=0)]
+    return {**history, **{f"array {i}": np.asarray(a) for i, a in enumerate(arrays)}}
+
+
+def far_apart(got, want, tolerance):
+    """Names of what differs by more."""
+    assert list(got) == list(want)
+    return [
+        name
+        for name in want
+        if not np.allclose(got[name], want[name], tolerance, tolerance * max(0.01, np.abs(want[name]).max()))
+    ]
+
+
 def test_random_trainings_go_as_in_keras(request):
-    """Losses, metrics, weights and predictions; `--networks 300` draws more of them."""
+    """Losses, metrics, weights and predictions; `--networks 300` draws more of them.
+
+    A training that a nudge of its first weights by a millionth moves by a third of the tolerance says nothing.
+    """
+    wanted = request.config.getoption("--networks")
     compared = 0
-    for seed in range(request.config.getoption("--networks")):
-        ours, data = Draw(seed).build(hotloop)
+    for seed in range(wanted):
         theirs, _ = Draw(seed).build(keras)
         rng = np.random.default_rng(seed)
         # no weight is 0, where |w| has slope 0 here and slope 1 in Keras on JAX
         start = [w if w.all() else np.abs(0.1 * rng.standard_normal(w.shape)) for w in theirs.get_weights()]
-        theirs.set_weights(start)
-        ours.set_weights(start)
-        got, want = ours.fit(**data).history, theirs.fit(**data).history
+        want = trained(seed, start, keras)
         if not np.isfinite(want["loss"]).all():  # the orthogonal penalty of a zero row
             continue
+        got = trained(seed, start, hotloop)
+        wrong = far_apart(got, want, 1e-3)
+        if wrong:
+            nudged = trained(seed, [w * (1 + 1e-6 * rng.standard_normal(w.shape)) for w in start], hotloop)
+            assert far_apart(nudged, got, 1e-3 / 3), f"training {seed}: {wrong}"
+            continue
         compared += 1
-        assert list(got) == list(want), seed
-        for key in want:
-            np.testing.assert_allclose(got[key], want[key], rtol=1e-3, atol=1e-5, err_msg=f"{key} of training {seed}")
-        arrays = [*ours.get_weights(), ours.predict(data["x"], verbose=0)]
-        expected = [*theirs.get_weights(), theirs.predict(data["x"], verbose=0)]
-        for i, (a, b) in enumerate(zip(arrays, expected, strict=True)):
-            at = f"array {i} of training {seed}"
-            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * max(1.0, np.abs(b).max()), err_msg=at)
-    assert compared > 0.9 * request.config.getoption("--networks") - 2
+    assert compared > 0.9 * wanted - 2
 
 
 LAYERS = {

@@ -72,8 +72,8 @@ def adapted():
 
 
 def embedded():
-    codes = [keras.Input((4,)), L.Rescaling(2.0, offset=4.0), L.ReLU(max_value=8.5)]
-    vectors = [L.Embedding(9, 3, "orthogonal", "l2"), L.Permute((2, 1)), L.LayerNormalization(axis=1)]
+    codes = [keras.Input((4,)), L.Discretization([-1.0, -0.3, 0.0, 0.5, 1.2])]
+    vectors = [L.Embedding(6, 3, "orthogonal", "l2"), L.Permute((2, 1)), L.LayerNormalization(axis=1)]
     return keras.Sequential([*codes, *vectors, L.Flatten(), L.Dense(1)])
 
 

@@ -60,7 +60,7 @@ class Traced(Symbolic):
         if dtype != self.dtype:
             raise ValueError(
                 f"[{self.trace.layer_name}] expected values of dtype {dtype}, received {self.dtype}. "
-                "Encode integer codes with CategoryEncoding first."
+                "Encode integer codes with CategoryEncoding or Embedding first."
                 if self.dtype == "int32"
                 else f"[{self.trace.layer_name}] expected integer codes, received {self.dtype} values. "
                 "Give the codes as an Input of their own."

@@ -130,11 +130,13 @@ class Discretization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(),
+            "name": self.name,
+            "dtype": self.dtype,
             "bin_boundaries": self.bin_boundaries,
             "num_bins": self.num_bins,
             "epsilon": self.epsilon,
             "output_mode": self.output_mode,
+            "sparse": False,
         }
 
     @classmethod

@@ -87,4 +87,5 @@ class Hashing(ColumnLayer):
             "mask_value": self.mask_value,
             "salt": None if self.salt is None else list(self.salt),
             "output_mode": self.output_mode,
+            "sparse": False,
         }

@@ -300,6 +300,7 @@ class IndexLookup(ColumnLayer):
             "idf_weights": idf,
             "invert": self.invert,
             "output_mode": self.output_mode,
+            "sparse": False,
             "pad_to_max_tokens": self.pad_to_max_tokens,
             "salt": None if self.salt is None else list(self.salt),
         }

@@ -32,6 +32,7 @@ class Planner final : public Build {
   Buf save(int slot, Extent extent) override;
   Buf scratch(Extent extent) override;
   double* accumulator(int rows) override;
+  double* input_accumulator(int i) override;
   Source* source() override;
   Upcoming upcoming() override;
   Sink* sink() override;

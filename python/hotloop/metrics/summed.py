@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import ops, rowwise
+from ..trace import Traced
 from .metric import Metric
+from .own import count_traced
 
 
 class SummedMetric(Metric):
@@ -48,6 +50,9 @@ class SummedMetric(Metric):
         result = np.asarray(self.result_of(rows[:, 0]))
         return float(result) if result.ndim == 0 else result
 
+    def take_rows(self, rows: np.ndarray) -> None:
+        self.sums = rows[:, 0].copy()
+
     def traced_parts(self, y_true: Any, y_pred: Any) -> list[Any]:
         """`parts` as the op takes them: two tensors of two axes."""
         if len(y_pred.shape) == 1:
@@ -59,6 +64,8 @@ class SummedMetric(Metric):
         """Count the samples of two arrays, weighted."""
         from ..testing import run_op
 
+        if isinstance(y_pred, Traced):
+            return count_traced(self, y_true, y_pred, sample_weight)
         y_pred = np.asarray(y_pred)
         if y_pred.ndim == 1:
             y_pred = y_pred.reshape(-1, 1)
@@ -81,6 +88,7 @@ class SummedMetric(Metric):
 
     def reset_state(self) -> None:
         """Forget all samples."""
+        super().reset_state()
         self.sums = np.zeros(0)
 
     def merge_state(self, metrics: Any) -> None:

@@ -90,7 +90,7 @@ class Resolved:
         return parts
 
     def _parts(self, trace: Trace, term: Term, prediction: Traced) -> list[int]:
-        shape, name = tuple(prediction.shape[1:]), self.output_names[term.output]
+        shape, name = term.node.target_sample(tuple(prediction.shape[1:])), self.output_names[term.output]
         target = trace.input(("y", term.output), shape, trace.dtype, name)
         with trace.layer(term.node.name, None):
             return [part.value(trace.dtype) for part in term.node.traced_parts(target, prediction)]

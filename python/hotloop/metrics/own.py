@@ -53,7 +53,7 @@ def count_values(metric: Any, values: Traced, sample_weight: Any) -> None:
 
 def _inputs(trace: Trace, metric: Any, y_true: Any, y_pred: Traced) -> list[int]:
     if metric.summed:
-        parts = metric.traced_parts(_alike(y_true, y_pred.shape[1:]), y_pred)
+        parts = metric.traced_parts(_alike(y_true, metric.target_sample(tuple(y_pred.shape[1:]))), y_pred)
         return [part.value(trace.dtype) for part in parts]
     if metric.custom:
         return [traced_values(metric.call, trace, metric.name, y_true, y_pred).value(trace.dtype)] * 2

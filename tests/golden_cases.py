@@ -172,6 +172,35 @@ def rank_three(keras: Any) -> Any:
     )
 
 
+def inner_axes(keras: Any) -> Any:
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Reshape((3, 2)),
+            layers.LayerNormalization(axis=1, beta_regularizer="l2"),
+            layers.Permute((2, 1)),
+            layers.GroupNormalization(2, axis=1, gamma_constraint="non_neg"),
+            layers.Softmax(axis=1),
+            layers.Flatten(),
+            layers.PReLU(alpha_regularizer="l1"),
+            layers.Dense(CLASSES),
+        ]
+    )
+
+
+def embedded(keras: Any) -> Any:
+    layers = keras.layers
+    table = layers.Embedding(4, 3, embeddings_regularizer="l2", embeddings_constraint="max_norm")
+    return keras.Sequential(
+        [keras.Input((FEATURES,), dtype="int32"), table, layers.Flatten(), layers.Dense(CLASSES, "tanh")]
+    )
+
+
+def codes() -> np.ndarray:
+    return (2.6 * np.abs(features())).astype(np.int32)
+
+
 def preprocessed(keras: Any) -> Any:
     layers = keras.layers
     norm_layer = layers.Normalization(mean=np.full(FEATURES, 0.1), variance=np.full(FEATURES, 1.3))
@@ -326,6 +355,10 @@ _NETS: dict[str, Case] = {
     "averages_overwrite": _mse(regularized, optimizer_with(use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=3)),
     # gradients of several batches
     "accumulated": _mse(regularized, optimizer_with(gradient_accumulation_steps=3, clipnorm=0.1, weight_decay=0.1)),
+    # axes and tables
+    "inner_axes": _mse(inner_axes),
+    "embedded": Case(embedded, adam, "mse", codes, targets),
+    "embedded_momentum": Case(embedded, momentum, "mse", codes, targets),
     # graphs
     "preprocessed": _mse(preprocessed),
     "wide_and_deep": Case(wide_and_deep, momentum, "mse", lambda: [features(), features(1.0, 4)], targets),

@@ -25,6 +25,7 @@ FOUR_P = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.4, 0.35, 0.25], [0.6, 0.
 COINS, CHANCES = np.array([0, 0, 1, 1], np.float32), np.array([0.1, 0.6, 0.5, 0.9], np.float32)
 SAMPLES = np.array([1, 3, 0.5, 2], np.float32)
 _RNG = np.random.default_rng(5)
+CODES, OTHER_CODES = np.array([0, 1, 2, 2, 1, 0, 2, 1, 0, 2]), np.array([0, 2, 2, 1, 1, 0, 2, 0, 2, 2])
 MANY_COINS = _RNG.integers(0, 2, 60).astype(np.float32)
 MANY_CHANCES = np.clip(0.3 * MANY_COINS + _RNG.uniform(0, 0.8, 60), 0, 1).astype(np.float32)
 MANY_WEIGHTS = _RNG.uniform(0.5, 2, 60).astype(np.float32)
@@ -76,6 +77,24 @@ def _trajectory(make: Value) -> Value:
             model.train_on_batch(np.ones((1, 1), np.float32), w - g)
             path.append(model.get_weights()[0].ravel())
         return np.array(path)
+
+    return value
+
+
+def _deep(make: Value) -> Value:
+    """Weights of a net with high and wide matrices after five steps."""
+
+    def value(keras: Any) -> Any:
+        rng = np.random.default_rng(5)
+        widths = (3, 20, 5, 2)
+        dense = [keras.layers.Dense(n, activation="tanh") for n in widths[1:-1]]
+        model = keras.Sequential([keras.Input((3,)), *dense, keras.layers.Dense(2, name="last")])
+        model.set_weights([rng.normal(0, 0.4, w.shape).astype(np.float32) for w in model.get_weights()])
+        model.compile(make(keras), "mse")
+        x, y = rng.normal(size=(16, 3)).astype(np.float32), rng.normal(size=(16, 2)).astype(np.float32)
+        for _ in range(5):
+            model.train_on_batch(x, y)
+        return np.concatenate([w.ravel() for w in model.get_weights()])
 
     return value
 
@@ -272,6 +291,18 @@ _METRICS: dict[str, Value] = {
     "auc_weighted": _metric("AUC", (MANY_COINS, MANY_CHANCES, MANY_WEIGHTS)),
     "auc_pr": _metric("AUC", (MANY_COINS, MANY_CHANCES), curve="PR"),
     "auc_pr_minoring": _metric("AUC", (MANY_COINS, MANY_CHANCES), curve="PR", summation_method="minoring"),
+    "auc_gain": _metric("AUC", (MANY_COINS, MANY_CHANCES), curve="PRGAIN"),
+    "auc_gain_minoring": _metric("AUC", (MANY_COINS, MANY_CHANCES), curve="PRGAIN", summation_method="minoring"),
+    "iou": _metric("IoU", (CODES, OTHER_CODES), num_classes=4, target_class_ids=[0, 2]),
+    "iou_weighted": _metric("IoU", (CODES, OTHER_CODES, CODES + 1), num_classes=4, target_class_ids=[1]),
+    "iou_ignored": _metric("MeanIoU", (CODES, OTHER_CODES), num_classes=3, ignore_class=1),
+    "iou_binary": _metric("BinaryIoU", (MANY_COINS, MANY_CHANCES), threshold=0.6),
+    "iou_scores": _metric("MeanIoU", (np.argmax(FOUR, -1), FOUR_P), num_classes=3, sparse_y_pred=False),
+    "iou_one_hot": _metric("OneHotIoU", (FOUR, FOUR_P), num_classes=3, target_class_ids=[0, 1]),
+    "iou_one_hot_mean": _metric("OneHotMeanIoU", (FOUR, np.argmax(FOUR_P, -1)), num_classes=3, sparse_y_pred=True),
+    "pearson": _metric("PearsonCorrelation", (FOUR, FOUR_P, SAMPLES)),
+    "concordance": _metric("ConcordanceCorrelation", (FOUR, FOUR_P), (FOUR[:2], FOUR_P[:2])),
+    "concordance_axis": _metric("ConcordanceCorrelation", (FOUR, FOUR_P), axis=0),
     "auc_majoring": _metric("AUC", (MANY_COINS, MANY_CHANCES), summation_method="majoring", num_thresholds=20),
     "auc_thresholds": _metric("AUC", (MANY_COINS, MANY_CHANCES), thresholds=[0.2, 0.5, 0.55]),
     "auc_logits": _metric("AUC", (MANY_COINS, 8 * MANY_CHANCES - 4), from_logits=True),
@@ -338,6 +369,21 @@ VALUES: dict[str, Value] = (
         "path_adagrad": _trajectory(lambda keras: keras.optimizers.Adagrad(0.1)),
         "path_adadelta": _trajectory(lambda keras: keras.optimizers.Adadelta(1.0)),
         "path_lion": _trajectory(lambda keras: keras.optimizers.Lion(0.1)),
+        "path_lamb": _trajectory(lambda keras: keras.optimizers.Lamb(0.1)),
+        "path_lamb_decayed": _trajectory(lambda keras: keras.optimizers.Lamb(0.1, weight_decay=0.3, clipnorm=0.5)),
+        "path_muon": _trajectory(lambda keras: keras.optimizers.Muon(0.1)),
+        "path_muon_plain": _trajectory(
+            lambda keras: keras.optimizers.Muon(
+                0.1, weight_decay=0.3, nesterov=False, rms_rate=None, ns_steps=3, muon_a=2.0, clipnorm=0.5
+            )
+        ),
+        "path_muon_by_adam": _trajectory(
+            lambda keras: keras.optimizers.Muon(
+                0.1, exclude_layers=["kernel"], adam_weight_decay=0.2, adam_lr_ratio=0.5
+            )
+        ),
+        "path_muon_deep": _deep(lambda keras: keras.optimizers.Muon(0.03, adam_beta_2=0.9, exclude_layers=["last"])),
+        "path_lamb_deep": _deep(lambda keras: keras.optimizers.Lamb(0.03)),
         "path_ftrl": _trajectory(lambda keras: keras.optimizers.Ftrl(0.1)),
         "path_ftrl_all": _trajectory(
             lambda keras: keras.optimizers.Ftrl(

@@ -111,6 +111,7 @@ class Draw:
             ("SGD", {"momentum": momentum, "nesterov": nesterov and momentum > 0}), ("Adagrad", {}), ("Adadelta", {}),
             ("RMSprop", {"momentum": momentum, "centered": pick(True, False)}), ("Adamax", {}), ("Nadam", {}),
             ("Adam", {"amsgrad": pick(True, False)}), ("AdamW", {"weight_decay": self._uniform(0, 0.01)}), ("Lion", {}),
+            ("Lamb", {}), ("Muon", {"nesterov": nesterov, "ns_steps": 2}),
         )  # fmt: skip
         if name != "AdamW":
             options["weight_decay"] = pick(None, None, 0.004)

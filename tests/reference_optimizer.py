@@ -54,6 +54,8 @@ class Optimizer:
         return w
 
     def _updated(self, w, g, rate):
+        if self.kind.startswith("muon"):
+            return self._muon(w, g, rate)
         w = w - rate * self.weight_decay * w
         if rule := getattr(self, f"_{self.kind}", None):
             return rule(w, g, rate)
@@ -109,6 +111,30 @@ class Optimizer:
         step = np.sign(self.beta_1 * self.m + (1 - self.beta_1) * g)
         self.m = self.beta_2 * self.m + (1 - self.beta_2) * g
         return w - rate * step
+
+    def _lamb(self, w, g, rate):
+        self._moments(g)
+        t = self.iterations
+        u = self.m / (1 - self.beta_1**t) / (np.sqrt(self.v / (1 - self.beta_2**t)) + self.epsilon)
+        norms = np.sqrt(np.sum(w * w)), np.sqrt(np.sum(u * u))
+        return w - rate * (norms[0] / norms[1] if min(norms) > 0 else 1.0) * u
+
+    def _muon(self, w, g, rate):
+        """A matrix; anything else is adam's."""
+        get = self.ftrl.get
+        if np.ndim(w) != 2:
+            return self._adam(w * (1 - rate * get("adam_weight_decay", 0.004)), g, rate * get("adam_lr_ratio", 1.0))
+        w = w - rate * self.weight_decay * w
+        self.m = self.momentum * self.m + g
+        x = g + self.momentum * self.m if "nesterov" in self.kind else self.m
+        across = len(x) > len(x.T)
+        x = (x.T if across else x) / (np.sqrt(np.sum(x * x)) + 1e-7)
+        a, b, c = get("muon_a", 3.4445), get("muon_b", -4.775), get("muon_c", 2.0315)
+        for _ in range(get("ns_steps", 0)):
+            products = x @ x.T
+            x = a * x + (b * products + c * products @ products) @ x
+        length = get("rms_rate", 0.2)
+        return w - rate * (x.T if across else x) * (length * math.sqrt(max(w.shape)) if length else 1.0)
 
     def _ftrl(self, w, g, rate):
         power, l1, l2, shrinkage, beta = (

@@ -72,8 +72,8 @@ def adapted():
 
 
 def embedded():
-    codes = [keras.Input((4,)), L.Rescaling(2.0, offset=4.0), L.ReLU(max_value=8.5)]
-    vectors = [L.Embedding(9, 3, "orthogonal", "l2"), L.Permute((2, 1)), L.LayerNormalization(axis=1)]
+    codes = [keras.Input((4,)), L.Discretization([-1.0, -0.3, 0.0, 0.5, 1.2])]
+    vectors = [L.Embedding(6, 3, "orthogonal", "l2"), L.Permute((2, 1)), L.LayerNormalization(axis=1)]
     return keras.Sequential([*codes, *vectors, L.Flatten(), L.Dense(1)])
 
 
@@ -146,6 +146,8 @@ OPTIMIZERS = {
     "adagrad": lambda: keras.optimizers.Adagrad(0.1, initial_accumulator_value=0.5),
     "adadelta": lambda: keras.optimizers.Adadelta(1.0),
     "lion": lambda: keras.optimizers.Lion(0.001),
+    "lamb": lambda: keras.optimizers.Lamb(0.01, weight_decay=0.1),
+    "muon": lambda: keras.optimizers.Muon(0.01),
     "ftrl": lambda: keras.optimizers.Ftrl(0.1, l1_regularization_strength=0.01),
     "averaged": lambda: keras.optimizers.SGD(0.05, 0.9, use_ema=True, ema_momentum=0.9, global_clipnorm=0.5),
     "accumulated": lambda: keras.optimizers.Adam(0.01, clipvalue=0.1, gradient_accumulation_steps=4),

@@ -96,6 +96,10 @@ double* Planner::accumulator(int rows) {
   return placing_ ? plan_.accumulators_.data() + 4 * place->second : nullptr;
 }
 
+double* Planner::input_accumulator(int i) {
+  return placing_ ? plan_.accumulators_.data() + 4 * accumulator_of_.at(value(input_value(i)).node) : nullptr;
+}
+
 Source* Planner::source() {
   const int index = source_of_.emplace(node_, int(source_of_.size())).first->second;
   return placing_ ? &plan_.sources_[size_t(index)] : nullptr;

@@ -25,6 +25,7 @@ struct Variable {
   PanelShape shape{0, 0};
   bool decays = true;  // by the optimizer's weight decay
   double rate_factor = 1;
+  bool by_adam = false;  // where the optimizer is muon
 };
 
 struct PlanOptions {

@@ -32,6 +32,7 @@ class Planner final : public Build {
   Buf save(int slot, Extent extent) override;
   Buf scratch(Extent extent) override;
   double* accumulator(int rows) override;
+  double* input_accumulator(int i) override;
   Source* source() override;
   Upcoming upcoming() override;
   Sink* sink() override;
@@ -84,6 +85,13 @@ class Planner final : public Build {
   void sum_gradient(int v);
   Buf clip_factors(const std::vector<int>& values);
   void update_variables(const std::vector<int>& values, Buf factors);
+  bool by_adam(int v) const;
+  void follow_directions(const std::vector<int>& values, const std::vector<Buf>& directions);
+  Buf squares_of(void* OptimizerRange::*part, const std::vector<Buf>& parts);
+  void orthogonalize(const PanelShape& shape, Buf u, Buf factors, size_t range);
+  void multiply(Buf x, Buf w, Buf y, int64_t M, int64_t K, int64_t N);
+  void transpose(Buf from, Buf to, PanelShape shape);
+  void mix(double alpha, Buf x, double beta, Buf z, Buf rows, Buf panels, PanelShape shape);
   void average_weights();
   void collect_gradients();
   Buf sum(Buf a, Buf b, const Spec& spec);

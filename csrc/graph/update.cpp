@@ -17,7 +17,7 @@ OptimizerRange Planner::range_of(const Variable& variable, Buf weight) {
 std::optional<Optimizer> Planner::updater(int i) const {
   const size_t id = size_t(input_value(i));
   std::optional<Optimizer> optimizer = plan_.options_.optimizer;
-  if (!optimizer || optimizer->changes_gradients() || !needs_grad_[id] || gradient_users_[id] != 1) return {};
+  if (!optimizer || optimizer->changes_gradients() || optimizer->directs() || !needs_grad_[id] || gradient_users_[id] != 1) return {};
   optimizer->rate_factor = variable_of(value(int(id))).rate_factor;
   return optimizer;
 }
@@ -29,9 +29,8 @@ void Planner::optimize() {
   std::vector<int> values;
   for (int v = 0; v < int(gradients_.size()); ++v)
     if (value(v).variable >= 0 && gradients_[size_t(v)]) values.push_back(v);
-  std::stable_sort(values.begin(), values.end(), [&](int a, int b) {
-    return variable_of(value(a)).rate_factor < variable_of(value(b)).rate_factor;
-  });
+  const auto group = [&](int v) { return std::pair(by_adam(v), variable_of(value(v)).rate_factor); };
+  std::stable_sort(values.begin(), values.end(), [&](int a, int b) { return group(a) < group(b); });
   if (plan_.options_.optimizer->accumulation > 1)
     for (int v : values) sum_gradient(v);
   if (!values.empty()) update_variables(values, clip_factors(values));
@@ -85,22 +84,34 @@ Buf Planner::clip_factors(const std::vector<int>& values) {
   return factors;
 }
 
-// One step for all variables of the same rate.
+// Whether muon leaves the variable to adam.
+bool Planner::by_adam(int v) const {
+  return plan_.options_.optimizer->orthogonalizes() && variable_of(value(v)).by_adam;
+}
+
+// One step for all variables of the same rule and rate.
 void Planner::update_variables(const std::vector<int>& values, Buf factors) {
   std::vector<OptimizerRange>& ranges = plan_.ranges_;
   ranges.resize(values.size());
+  std::vector<Buf> directions;
   for (size_t first = 0, last; first < values.size(); first = last) {
     OptimizerUpdate step{};
-    step.optimizer = *plan_.options_.optimizer;
-    step.optimizer.rate_factor = variable_of(value(values[first])).rate_factor;
+    const bool others = by_adam(values[first]);
+    const double factor = variable_of(value(values[first])).rate_factor;
+    step.optimizer = others ? plan_.options_.optimizer->for_others() : *plan_.options_.optimizer;
+    step.optimizer.rate_factor *= factor;
     step.scale = 1.0 / double(step.optimizer.accumulation);
     double elements = 0;
     for (last = first; last < values.size(); ++last) {
       const size_t v = size_t(values[last]);
       const Variable& variable = variable_of(value(int(v)));
-      if (variable.rate_factor != step.optimizer.rate_factor) break;
+      if (variable.rate_factor != factor || by_adam(int(v)) != others) break;
       ranges[last] = range_of(variable, values_[v]);
       ranges[last].g = read(gradients_[v]).data;
+      if (step.optimizer.directs()) {
+        directions.push_back(matrix({1, variable.shape.elements(kernels_.panel_width), dtype()}));
+        ranges[last].u = write(directions.back()).data;
+      }
       elements += double(variable.shape.elements(kernels_.panel_width));
     }
     step.ranges = ranges.data() + first;
@@ -109,6 +120,7 @@ void Planner::update_variables(const std::vector<int>& values, Buf factors) {
     if (factors && !placing_) read(factors);
     emit(kernels_.optimizer_update, step, {10 * elements, 28 * elements * size_of(dtype()) / 4}, Order::kUpdate);
   }
+  if (!directions.empty()) follow_directions(values, directions);
 }
 
 void Planner::average_weights() {

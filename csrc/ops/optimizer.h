@@ -19,6 +19,11 @@
 //     lion      w -= eta sign(beta_1 m + (1 - beta_1) g)      m = beta_2 m + (1 - beta_2) g
 //     ftrl      a' = a + g^2    z += g + 2 shrinkage w - (a'^-p - a^-p) w / eta
 //               w = (clip(z, -l1, l1) - z) / (a'^-p / eta + 2 (l2 + beta / (2 eta))),  p the learning rate's power
+//     lamb      u = (m / (1 - beta_1^t)) / (sqrt(v / (1 - beta_2^t)) + epsilon),  m, v as adam
+//               w -= eta r u,  r = |w| / |u|, or 1 where one of them is 0; norms over one variable
+//     muon      m = beta m + g    u = m, or g + beta m (muon_nesterov)    X = u / (|u| + 1e-7), across if it is higher than wide
+//               steps times: A = X X^T,  X = a X + (b A + c A^2) X          w -= eta s X,  s = rms sqrt(max(K, N))
+//               adam for what is no matrix, at the rate adam_rate eta and with a weight decay of its own
 // Weight decay is decoupled from all of them: first w -= eta weight_decay w. A variable may have a factor of eta.
 // Before the rule gradients become means of the last `accumulation` batches (t counts updates, not batches), then
 //     clip_value        g = min(max(g, -c), c)
@@ -35,7 +40,8 @@
 // convergence of Adam and beyond", ICLR 2018. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
 // Duchi, Hazan and Singer, "Adaptive subgradient methods", JMLR 12, 2011. Zeiler, "ADADELTA", arXiv:1212.5701, 2012. Chen
 // et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023. McMahan et al., "Ad click prediction: a view
-// from the trenches", KDD 2013. Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
+// from the trenches", KDD 2013. You et al., "Large batch optimization for deep learning", ICLR 2020. Jordan et al., "Muon: an
+// optimizer for hidden layers in neural networks", 2024; its rate: Liu et al., arXiv:2502.16982, 2025. Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
 #pragma once
 #include <string>
 #include <vector>
@@ -62,7 +68,12 @@ namespace hl {
   HL_OPTIMIZER(adadelta, Adadelta, 2, "kind", "rho", "epsilon")                            \
   HL_OPTIMIZER(lion, Lion, 1, "kind", "beta_1", "beta_2")                                  \
   HL_OPTIMIZER(ftrl, Ftrl, 2, "kind", "learning_rate_power", "initial_accumulator_value", "l1", "l2", \
-               "l2_shrinkage", "beta")
+               "l2_shrinkage", "beta")                                                              \
+  HL_OPTIMIZER(lamb, Lamb, 2, "kind", "beta_1", "beta_2", "epsilon")                        \
+  HL_OPTIMIZER(muon, Muon, 2, "kind", "momentum", "beta_1", "beta_2", "epsilon", "muon_a", "muon_b", "muon_c", \
+               "ns_steps", "rms_rate", "adam_lr_ratio", "adam_weight_decay")                        \
+  HL_OPTIMIZER(muon_nesterov, MuonNesterov, 2, "kind", "momentum", "beta_1", "beta_2", "epsilon", "muon_a", "muon_b", \
+               "muon_c", "ns_steps", "rms_rate", "adam_lr_ratio", "adam_weight_decay")
 
 enum class OptimizerKind : int32_t {
 #define HL_OPTIMIZER(name, Functor, slots, ...) name,
@@ -79,6 +90,9 @@ struct Optimizer {
   double weight_decay = 0;
   double initial_accumulator_value = 0;  // what the first slot of adagrad and ftrl starts with
   double learning_rate_power = 0, l1 = 0, l2 = 0, l2_shrinkage = 0, beta = 0;
+  double muon_a = 0, muon_b = 0, muon_c = 0, rms_rate = 0;  // rms_rate 0: s = 1
+  int64_t ns_steps = 0;
+  double adam_lr_ratio = 1, adam_weight_decay = 0;            // of what muon leaves to adam
   double rate_factor = 1;                                    // of the learning rate, for the variables at hand
   double clip_value = 0, clip_norm = 0, global_clip_norm = 0;  // one at most; 0: none
   int64_t accumulation = 1;                                  // batches of one update
@@ -87,6 +101,16 @@ struct Optimizer {
   int64_t overwrite_every = 0;  // updates after which averages become the weights; 0: never
 
   bool changes_gradients() const { return accumulation > 1 || clip_value > 0 || clip_norm > 0 || global_clip_norm > 0; }
+  bool orthogonalizes() const { return kind == OptimizerKind::muon || kind == OptimizerKind::muon_nesterov; }
+  // The rule gives a direction, and weights follow it in steps of their own.
+  bool directs() const { return orthogonalizes() || kind == OptimizerKind::lamb; }
+  Optimizer for_others() const {  // by muon
+    Optimizer adam = *this;
+    adam.kind = OptimizerKind::adam;
+    adam.rate_factor = adam_lr_ratio;
+    adam.weight_decay = adam_weight_decay / adam_lr_ratio;
+    return adam;
+  }
 };
 
 class Attrs;
@@ -106,10 +130,12 @@ std::vector<std::string> optimizer_names();
 // One variable of the slab.
 struct OptimizerRange {
   void* w;
-  const void* g;
+  void* g;
+  void* u;  // where a rule that directs leaves its direction
   void* slots[kMaxSlots];
   PanelShape shape;
-  bool decays;  // by the optimizer's weight decay
+  bool decays;    // by the optimizer's weight decay
+  double length;  // of a step along u, beside eta
 };
 
 struct OptimizerUpdate {
@@ -134,6 +160,7 @@ struct GradientSquares {
   const OptimizerRange* ranges;
   int64_t count;
   double* blocks;  // those of the first range, then those of the second, ..
+  void* OptimizerRange::*of = &OptimizerRange::g;
 };
 
 struct ClipFactors {
@@ -144,6 +171,43 @@ struct ClipFactors {
   double scale;     // of the gradients before they are clipped
   double limit;
   bool global;
+};
+
+// Worker 0: |w| / |u|, or where weights is null 1 / (|u| + 1e-7).
+struct DirectionFactors {
+  const OptimizerRange* ranges;
+  int64_t count;
+  const double *weights, *directions;  // blocks of squares
+  double* factors;                     // one a range
+};
+
+// w -= eta length factor u.
+struct DirectionUpdate {
+  const OptimizerRange* ranges;
+  int64_t count;
+  const double* factors;  // or null: 1
+};
+
+// Small matrices on the way: rows are (K,N), panels of (K,N).
+struct MatrixRows {  // rows = factor panels
+  const void* panels;
+  Tensor rows;
+  PanelShape shape;
+  const double* factor;
+};
+
+struct MatrixMix {  // alpha x + beta z, as rows and as panels
+  Tensor x, z;      // z may be empty
+  Tensor rows;      // or empty
+  void* panels;     // or null; pads are written as zeros
+  PanelShape shape;
+  double alpha, beta;
+};
+
+struct MatrixProduct {  // y (M,N) = x (M,K) w, w panels of (K,N)
+  Tensor x, y;
+  const void* w;
+  int64_t M, K, N;
 };
 
 struct WeightAverage {
@@ -361,5 +425,38 @@ struct Ftrl {
     w = (min(max(z, V(0) - l1), l1) - z) / fma(now, inverse, twice_l2);
   }
 };
+
+// Rules that direct leave u in the place of g.
+template <class V>
+struct Lamb {
+  static constexpr bool kDirects = true;
+  V rate_1, rate_2, of_m, of_v, epsilon;
+  HL_INLINE Lamb(const Optimizer& o, double, int64_t t)
+      : rate_1(V(1 - o.beta_1)),
+        rate_2(V(1 - o.beta_2)),
+        of_m(V(1 / (1 - integer_power(o.beta_1, t)))),
+        of_v(V(1 / (1 - integer_power(o.beta_2, t)))),
+        epsilon(V(o.epsilon)) {}
+  HL_INLINE void update(V&, V& g, V* slots) const {
+    V &m = slots[0], &v = slots[1];
+    m = fma(rate_1, g - m, m);
+    v = fma(rate_2, g * g - v, v);
+    g = m * of_m / (sqrt(v * of_v) + epsilon);
+  }
+};
+
+template <class V, bool kNesterov>
+struct MuonRule {
+  static constexpr bool kDirects = true;
+  V beta;
+  HL_INLINE MuonRule(const Optimizer& o, double, int64_t) : beta(V(o.momentum)) {}
+  HL_INLINE void update(V&, V& g, V* slots) const {
+    V& m = slots[0];
+    m = fma(beta, m, g);
+    g = kNesterov ? fma(beta, m, g) : m;
+  }
+};
+template <class V> using Muon = MuonRule<V, false>;
+template <class V> using MuonNesterov = MuonRule<V, true>;
 
 }  // namespace hl

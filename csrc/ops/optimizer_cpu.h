@@ -1,3 +1,7 @@
+// Whether a rule leaves a direction in the place of the gradient.
+template <class Rule> constexpr auto directs(int) -> decltype(Rule::kDirects) { return Rule::kDirects; }
+template <class Rule> constexpr bool directs(...) { return false; }
+
 // One vector of elements by its gradient g: all lanes, or those in `keep` while the others, pads, become zero.
 template <class T, int kSlots, bool kMasked, class Rule>
 HL_INLINE void update_vector(const Rule& rule, Vec<T> decay, const OptimizerRange& range, int64_t i, Vec<T> g,
@@ -9,6 +13,7 @@ HL_INLINE void update_vector(const Rule& rule, Vec<T> decay, const OptimizerRang
   for (int s = 0; s < kSlots; ++s) slots[s] = V::load(static_cast<T*>(range.slots[s]) + i);
   rule.update(weight, g, slots);
   (kMasked ? select(keep, weight, V(0)) : weight).store(w);
+  if constexpr (directs<Rule>(0)) (kMasked ? select(keep, g, V(0)) : g).store(static_cast<T*>(range.u) + i);
   for (int s = 0; s < kSlots; ++s)
     (kMasked ? select(keep, slots[s], V(0)) : slots[s]).store(static_cast<T*>(range.slots[s]) + i);
 }
@@ -144,7 +149,7 @@ void gradient_squares(const GradientSquares& a, const RunState&, Worker worker) 
   const Span mine = share(all, worker);
   for (int64_t r = 0; r < a.count; ++r) {
     const PanelShape& shape = a.ranges[r].shape;
-    const T* g = static_cast<const T*>(a.ranges[r].g);
+    const T* g = static_cast<const T*>(a.ranges[r].*a.of);
     const int64_t blocks = norm_blocks(shape, NR), end = least(blocks, mine.end - before);
     for (int64_t i = mine.begin > before ? mine.begin - before : 0; i < end; ++i) {
       const int64_t first = i * kNormRows, last = least(first + kNormRows, shape.panels(NR) * shape.K);
@@ -174,6 +179,80 @@ void clip_factors(const ClipFactors& a, const RunState&, Worker worker) noexcept
   if (!a.global) return;
   const double common = factor(0, before);
   for (int64_t r = 0; r < a.count; ++r) a.factors[r] = common;
+}
+
+// Worker 0.
+template <class T>
+void direction_factors(const DirectionFactors& a, const RunState&, Worker worker) noexcept {
+  if (worker.id != 0) return;
+  constexpr int64_t NR = panel_columns<T>();
+  int64_t before = 0;
+  for (int64_t r = 0; r < a.count; ++r) {
+    const int64_t blocks = norm_blocks(a.ranges[r].shape, NR);
+    const auto norm = [&](const double* squares) {
+      return __builtin_sqrt(ordered_sum(blocks, [&](int64_t i) { return squares[before + i]; }));
+    };
+    const double u = norm(a.directions), w = a.weights ? norm(a.weights) : 0;
+    a.factors[r] = !a.weights ? 1 / (u + 1e-7) : w > 0 && u > 0 ? w / u : 1;
+    before += blocks;
+  }
+}
+
+template <class T>
+void direction_update(const DirectionUpdate& a, const RunState& run, Worker worker) noexcept {
+  using V = Vec<T>;
+  for (int64_t r = 0; r < a.count; ++r) {
+    const OptimizerRange& range = a.ranges[r];
+    T* w = static_cast<T*>(range.w);
+    const T* u = static_cast<const T*>(range.u);
+    const V step(T(run.learning_rate * range.length * (a.factors ? a.factors[r] : 1)));
+    for_each_panel_vector<T>(range.shape, worker,
+                             [&](int64_t i) { fnma(step, V::load(u + i), V::load(w + i)).store(w + i); });
+  }
+}
+
+template <class T>
+void matrix_rows(const MatrixRows& a, const RunState&, Worker worker) noexcept {
+  using V = Vec<T>;
+  constexpr int64_t NR = panel_columns<T>();
+  const V factor(T(*a.factor));
+  const Span rows = share(a.shape.K, worker);
+  for (int64_t k = rows.begin; k < rows.end; ++k)
+    for_each_vector<T>(a.shape.N, [&](int64_t n, auto lanes) {
+      const T* from = static_cast<const T*>(a.panels) + (n / NR * a.shape.K + k) * NR + n % NR;
+      store_lanes(row_of<T>(a.rows, k) + n, factor * load_lanes(from, lanes), lanes);
+    });
+}
+
+template <class T>
+void matrix_mix(const MatrixMix& a, const RunState&, Worker worker) noexcept {
+  using V = Vec<T>;
+  constexpr int64_t NR = panel_columns<T>();
+  const V alpha(T(a.alpha)), beta(T(a.beta));
+  const Span rows = share(a.shape.K, worker);
+  for (int64_t k = rows.begin; k < rows.end; ++k)
+    for (int64_t n = 0; n < a.shape.panels(NR) * NR; n += V::kLanes) {
+      const int64_t count = a.shape.N - n;  // what is beyond is loaded as zeros, and not stored
+      V y = alpha * V::load(row_of<T>(a.x, k) + n, count);
+      if (a.z) y = fma(beta, V::load(row_of<T>(a.z, k) + n, count), y);
+      if (a.rows) y.store(row_of<T>(a.rows, k) + n, count);
+      if (a.panels) y.store(static_cast<T*>(a.panels) + (n / NR * a.shape.K + k) * NR + n % NR);
+    }
+}
+
+template <class T>
+void matrix_product(const MatrixProduct& a, const RunState&, Worker worker) noexcept {
+  Product<T> p;
+  p.x = a.x.as<T>();
+  p.ldx = a.x.ld;
+  p.w = static_cast<const T*>(a.w);
+  p.b = nullptr;
+  p.y = a.y.as<T>();
+  p.ldy = a.y.ld;
+  p.M = a.M;
+  p.K = a.K;
+  p.N = a.N;
+  product(p, worker, [](int64_t, int64_t, int64_t, int64_t) {});
 }
 
 template <class T>

@@ -37,6 +37,12 @@ constexpr HyperParameter kHyperParameters[] = {
     {"l2", &Optimizer::l2, 0, kInfinity, false},
     {"l2_shrinkage", &Optimizer::l2_shrinkage, 0, kInfinity, false},
     {"beta", &Optimizer::beta, 0, kInfinity, false},
+    {"muon_a", &Optimizer::muon_a, 3.4445, kInfinity, false, -kInfinity},
+    {"muon_b", &Optimizer::muon_b, -4.775, kInfinity, false, -kInfinity},
+    {"muon_c", &Optimizer::muon_c, 2.0315, kInfinity, false, -kInfinity},
+    {"rms_rate", &Optimizer::rms_rate, 0.2, kInfinity, false},
+    {"adam_lr_ratio", &Optimizer::adam_lr_ratio, 1, kInfinity, false, 1e-30},
+    {"adam_weight_decay", &Optimizer::adam_weight_decay, 0.004, kInfinity, false},
 };
 
 // What every rule may have beside its own.
@@ -71,7 +77,8 @@ double value_of(const HyperParameter& p, const Attrs& spec) {
   const double value = spec.number(p.name, p.fallback);
   if (value >= p.least && value > -kInfinity && (value < p.most || (p.closed && value == p.most))) return value;
   throw ValueError(std::string("[optimizer] expected ") + p.name + " to be " +
-                   (p.most > 1   ? "finite and at least 0"
+                   (p.least > 0  ? "finite and above 0"
+                    : p.most > 1 ? (p.least < 0 ? "finite" : "finite and at least 0")
                     : p.most < 1 ? "finite and at most 0"
                     : p.closed ? "in [0, 1]"
                                : "in [0, 1)") +
@@ -118,6 +125,7 @@ Optimizer optimizer_from(const Attrs& spec) {
   Optimizer optimizer;
   optimizer.kind = rule.kind;
   for (const HyperParameter& p : kHyperParameters) optimizer.*p.field = value_of(p, spec);
+  optimizer.ns_steps = count_of(spec, "ns_steps", 0);
   optimizer.averages = spec.has("ema_momentum");
   optimizer.overwrite_every = count_of(spec, "ema_overwrite_frequency", 0);
   optimizer.accumulation = count_of(spec, "gradient_accumulation_steps", 1);

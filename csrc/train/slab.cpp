@@ -69,6 +69,14 @@ void Slab::set_undecayed(const std::vector<int>& variables) {
   }
 }
 
+void Slab::set_by_adam(const std::vector<int>& variables) {
+  for (Variable& v : variables_) v.by_adam = false;
+  for (int i : variables) {
+    spec(i);
+    variables_[size_t(i)].by_adam = true;
+  }
+}
+
 void* Slab::range(Part part, int slot, int i) const {
   spec(i);
   const Variable& v = variables_[size_t(i)];

@@ -28,6 +28,8 @@ class Slab {
   void copy_weights(int slot);  // into the slot
   // Weight decay leaves these alone, and no others.
   void set_undecayed(const std::vector<int>& variables);
+  // Muon leaves these, and no others, to adam.
+  void set_by_adam(const std::vector<int>& variables);
   // Of the learning rate, one a variable; none: 1 for all.
   void set_rate_factors(const std::vector<double>& factors);
 

@@ -36,9 +36,9 @@ class Trainer {
   const Slab& slab() const { return slab_; }
 
   // Slots start as the rule wants them, or go on with what they hold. Weight decay leaves the `undecayed` variables alone.
-  // Averages start as the weights. Without `rate_factors` all variables have the same rate.
+  // Averages start as the weights. Without `rate_factors` all variables have the same rate. Muon leaves `by_adam` to adam.
   void set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed,
-                     const std::vector<double>& rate_factors);
+                     const std::vector<double>& rate_factors, const std::vector<int>& by_adam = {});
   std::unique_ptr<Plan> plan(const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients,
                              bool samples = false, bool resumable = false);
 

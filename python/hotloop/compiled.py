@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from . import losses as losses_module
 from . import metrics as metrics_module
 from .identifiers import suggestion
+from .metrics.own import Parts, first_rows, result_of, same_parts, trace_metric
 from .trace import Feed, Trace, Traced, traced_values
 
 
@@ -25,6 +26,7 @@ class Term:
     weight: float = 1.0  # of a loss in the total
     target_shape: tuple[Any, ...] = ()  # as the data have it
     rows: int = 1  # of `Plan.metrics()`
+    parts: Parts = ()  # of a metric of one's own
 
 
 @dataclass(eq=False)
@@ -53,8 +55,12 @@ class Resolved:
     def add_nodes(self, trace: Trace, predictions: Sequence[Traced], weighted: Sequence[int]) -> None:
         """Write all terms into the graph. `weighted`: the outputs whose sample weights are given."""
         for op, terms in (("loss", self.losses), ("metric", self.metrics)):
-            for term in terms:
+            for number, term in enumerate(terms):
                 prediction = predictions[term.output]
+                if op == "metric" and term.node.own:
+                    parts = self._own(trace, term, prediction, weighted)
+                    self.metrics[number] = replace(term, parts=parts, rows=sum(rows for _, rows in parts))
+                    continue
                 if op == "metric" and term.node.summed:
                     inputs = self._parts(trace, term, prediction)
                 elif term.node.custom:
@@ -73,8 +79,18 @@ class Resolved:
         target = trace.input(("y", term.output), tuple(term.target_shape[1:]), trace.dtype, name)
         return traced_values(term.node.call, trace, term.node.name or term.log_name, target, prediction)
 
+    def _own(self, trace: Trace, term: Term, prediction: Traced, weighted: Sequence[int]) -> Parts:
+        name = self.output_names[term.output]
+        target = trace.input(("y", term.output), tuple(term.target_shape[1:]), trace.dtype, name)
+        weight = None
+        if term.weighted and term.output in weighted:
+            weight = trace.input(("w", term.output), (), trace.dtype, "sample_weight")
+        parts = trace_metric(trace, term.node, target, prediction, weight)
+        same_parts(term.node, term.parts, parts)
+        return parts
+
     def _parts(self, trace: Trace, term: Term, prediction: Traced) -> list[int]:
-        shape, name = tuple(prediction.shape[1:]), self.output_names[term.output]
+        shape, name = term.node.target_sample(tuple(prediction.shape[1:])), self.output_names[term.output]
         target = trace.input(("y", term.output), shape, trace.dtype, name)
         with trace.layer(term.node.name, None):
             return [part.value(trace.dtype) for part in term.node.traced_parts(target, prediction)]
@@ -83,6 +99,18 @@ class Resolved:
     def rows(self) -> int:
         """Rows of `Plan.metrics()` that losses and metrics take; those of penalties follow."""
         return len(self.losses) + sum(term.rows for term in self.metrics)
+
+    def first_rows(self) -> np.ndarray | None:
+        """Totals and counts that an epoch begins with: None, which is zeros, but for metrics of one's own."""
+        if not any(term.node.own for term in self.metrics):
+            return None
+        rows = np.zeros((self.rows, 2))
+        first = len(self.losses)
+        for term in self.metrics:
+            if term.node.own:
+                rows[first : first + term.rows] = first_rows(term.node, term.parts)
+            first += term.rows
+        return rows
 
     def _target(self, trace: Trace, term: Term, shape: tuple[Any, ...]) -> int:
         name = self.output_names[term.output]
@@ -103,7 +131,9 @@ class Resolved:
                 values[term.log_name] = value
         first = len(self.losses)
         for term in self.metrics:
-            values[term.log_name] = term.node.result_from_rows(rows[first : first + term.rows])
+            mine = rows[first : first + term.rows]
+            own = term.node.own
+            values[term.log_name] = result_of(term.node, term.parts, mine) if own else term.node.result_from_rows(mine)
             first += term.rows
         total += sum(float(row[0] / row[1]) for row in rows[first:] if row[1])
         values["loss"] = total
@@ -196,9 +226,8 @@ class Compiled:
                         name = f"weighted_{name}"
                     weighted = what == "weighted_metrics"
                     unused = _unused(name, taken)
-                    result.metrics.append(
-                        Term(i, unused, metric, weighted, target_shape=target, rows=metric.rows(shapes[i]))
-                    )
+                    rows = 0 if metric.own else metric.rows(shapes[i])  # of one's own: known when it is traced
+                    result.metrics.append(Term(i, unused, metric, weighted, target_shape=target, rows=rows))
         return result
 
     def _losses_of(self, names: Sequence[str]) -> list[tuple[Any, float]]:

@@ -10,7 +10,7 @@ import numpy as np
 from .columns import rows_in, target_columns
 from .engine import FORWARD_ROWS, Engine, rows_for
 from .locks import add_locks
-from .program import Columns, Program
+from .program import Columns, Program, begin
 from .runtime import Runtime
 from .trace import Feed, Trace
 from .tree import flatten, pack_like
@@ -102,7 +102,7 @@ class Differentiation(Runtime):
         n = rows_in(columns)
         seed, step = self._draw(1) if program.draws else (0, 0)
         run = _Run(self, engine, program, columns, n, wanted, seed, step, where)
-        run.plan.reset_metrics()
+        begin(run.plan, resolved.first_rows())
         found = run.backward(columns, [])
         logs = resolved.logs(run.plan.metrics()) if return_logs else None
         run.close()

@@ -57,13 +57,17 @@ class Engine:
     def use_optimizer(self, optimizer: Any) -> None:
         """Update with this optimizer from now on; one that was in use already keeps its slots."""
         variables = self.slab.variables
-        described = optimizer.full_spec(), optimizer.undecayed(variables), self._rate_factors(optimizer, variables)
+        chosen = {
+            name: [self.slab.index_of(variables[i]) for i in getattr(optimizer, name)(variables)]
+            for name in ("undecayed", "by_adam")
+        }
+        described = optimizer.full_spec(), chosen, self._rate_factors(optimizer, variables)
         if optimizer is self.optimizer and described == self._spec:
             return
-        spec, undecayed, factors = described
+        spec, chosen, factors = described
         keep = optimizer is self.optimizer and self._kept == (spec["kind"], optimizer.kept_names)
         with self.slab.at_home():  # averages start as the weights
-            self.trainer.set_optimizer(spec, keep_slots=keep, undecayed=undecayed, rate_factors=factors)
+            self.trainer.set_optimizer(spec, keep_slots=keep, rate_factors=factors, **chosen)
             self.optimizer, self._spec = optimizer, described
             self._kept = spec["kind"], optimizer.kept_names
             self.swapped = keep and self.swapped
@@ -140,7 +144,8 @@ class Engine:
         engine = Engine(twins, self.dtype)
         spec = {name: value for name, value in optimizer.full_spec().items() if name not in _OF_SEVERAL_BATCHES}
         factors = [optimizer.rate_factor(v) for v in variables]
-        engine.trainer.set_optimizer(spec, undecayed=optimizer.undecayed(variables), rate_factors=factors)
+        undecayed, by_adam = optimizer.undecayed(variables), optimizer.by_adam(variables)
+        engine.trainer.set_optimizer(spec, undecayed=undecayed, rate_factors=factors, by_adam=by_adam)
         for slot in range(engine.trainer.n_slots):
             for i, v in enumerate(variables):
                 engine.set_slot(slot, i, self.trainer.get_slot(slot, self.slab.index_of(v)))

@@ -24,9 +24,9 @@ from .trace import Traced, TracedInput, TracedProduct, infer_outputs, refuse_wei
 from .variable import Variable
 
 __all__ = [
-    "apply", "argmax", "argmin", "cast", "concatenate", "dense", "drop_connect", "dropout", "flatten", "logsumexp",
-    "matmul", "max", "mean", "min", "noise", "one_hot", "reshape", "rrelu", "shape", "softmax", "std", "stop_gradient",
-    "sum", "var",
+    "apply", "argmax", "argmin", "cast", "concatenate", "convert_to_tensor", "dense", "drop_connect", "dropout",
+    "flatten", "logsumexp", "matmul", "max", "mean", "min", "noise", "one_hot", "reshape", "rrelu", "shape", "softmax",
+    "std", "stop_gradient", "sum", "var",
     *elementwise.__all__, *shaping.__all__, *[name for name in activations.names() if name != "softmax"],
 ]  # fmt: skip
 
@@ -218,6 +218,13 @@ def cast(x: Any, dtype: str) -> Any:
     if str(dtype) == "bool":
         return not_equal(x, 0.0)
     return x
+
+
+def convert_to_tensor(x: Any, dtype: str | None = None) -> Any:
+    """A tensor of a model as it is, anything else as an array; `cast` to a dtype where one is told."""
+    if dtype is not None:
+        return cast(x, dtype)
+    return x if is_symbolic([x]) else np.asarray(x)
 
 
 def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:

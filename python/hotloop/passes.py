@@ -10,7 +10,7 @@ import numpy as np
 from .compiled import Resolved
 from .data import Chunk
 from .engine import Engine
-from .program import Program
+from .program import Program, begin
 
 
 class Pass:
@@ -37,7 +37,7 @@ class Pass:
         self.where = "evaluate" if optimizer is None else "fit"
         self._others = optimizer.batches if optimizer is not None else 0  # steps that are not this pass's
         self._plan: Any = None
-        self._retired: Any = 0.0  # totals of the plans used before the present one
+        self._first = resolved.first_rows()  # what the first batch adds to
         self._mark: tuple[Chunk | None, int, float] = (None, 0, 0.0)  # chunk; batches and rows run before it
         self._ahead: Any = None  # rates and momenta of the chunk
 
@@ -112,26 +112,19 @@ class Pass:
 
     def go_on_from(self, totals: np.ndarray) -> None:
         """Take up the sums of an interrupted pass, before the first batch."""
-        self._retired = totals
+        self._first = totals
 
     def _take_plan(self, rows: int) -> None:
-        before, first = self._totals(), self._plan is None
+        before = self._first if self._plan is None else self._plan.metrics()
         if self._plan is not None:
             self.program.give_plan(self._plan)
         self._plan = self.program.take_plan(self.engine.trainer, rows)
-        self._plan.reset_metrics()
-        self._retired = before
-        if first:  # sums of an interrupted pass go on in the plan, to the same bits
-            sums = self._plan.metrics()
-            sums[: len(before), :2], self._retired = before, 0.0
-            self._plan.set_metrics(sums)
+        begin(self._plan, before)
 
     def _totals(self) -> np.ndarray:
-        if self._plan is None:
-            if isinstance(self._retired, np.ndarray):
-                return self._retired
-            return np.zeros((self.resolved.rows, 2))
-        return self._plan.metrics()[:, :2] + self._retired
+        if self._plan is not None:
+            return self._plan.metrics()[:, :2]
+        return np.zeros((self.resolved.rows, 2)) if self._first is None else self._first
 
     def _rows_done(self) -> float:
         return float(self._totals()[0, 1]) if self.resolved.losses else 0.0

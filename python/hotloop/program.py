@@ -115,6 +115,15 @@ class Program:
             self._plans.clear()
 
 
+def begin(plan: Any, before: np.ndarray | None) -> None:
+    """Let a plan add to these sums, to the same bits as if it had made them; None: to nothing."""
+    plan.reset_metrics()
+    if before is not None:
+        rows = plan.metrics()
+        rows[: len(before), : before.shape[1]] = before
+        plan.set_metrics(rows)
+
+
 def _float_value(output: Traced, dtype: str) -> int:
     if output.dtype in ("int32", "string"):
         raise ValueError(

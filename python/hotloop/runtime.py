@@ -23,7 +23,7 @@ from .eager import engine_of
 from .engine import Engine, rows_for
 from .overrides import is_overridden
 from .own_loss import OwnLoss
-from .program import Columns, Program
+from .program import Columns, Program, begin
 from .shortcut import Shortcut, shortcut_for
 from .stepping import own_step
 from .tensor import KerasTensor
@@ -100,9 +100,11 @@ class Runtime:
         self._shortcut: Shortcut | None = None
 
     def _one_batch(
-        self, engine: Engine, program: Program, resolved: Resolved, columns: Columns, optimizer: Any = None
-    ) -> np.ndarray:
-        """The rows of `Plan.metrics` after one batch, which is trained where an optimizer is given."""
+        self, engine: Engine, program: Program, resolved: Resolved, columns: Columns, optimizer: Any = None,
+        before: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """The rows of `Plan.metrics` after one batch, which is trained where an optimizer is given; sums go on from
+        `before`."""
         where = "test_on_batch" if optimizer is None else "train_on_batch"
         n = rows_in(columns)
         dataset = program.bind(columns, where)
@@ -111,7 +113,8 @@ class Runtime:
             step = optimizer.batches
             rates, momenta = optimizer.rates(step, 1), optimizer.momenta(step, 1)
         plan = program.take_plan(engine.trainer, rows_for(n))
-        plan.reset_metrics()
+        before = resolved.first_rows() if before is None else before
+        begin(plan, before)
         try:
             with engine.slab.at_home():
                 engine.trainer.run(plan, dataset, 0, 1, n, n, None, rates, step, self._seed_now(), momenta=momenta)
@@ -121,7 +124,8 @@ class Runtime:
                     optimizer.batches = step + 1
         finally:
             rows = plan.metrics()
-            if optimizer is not None and rows[0, 1] > 0:  # counted: the step was made, whatever interrupts us now
+            counted = 0 if before is None else before[0, 1]
+            if optimizer is not None and rows[0, 1] > counted:  # the step was made, whatever interrupts us now
                 optimizer.batches = step + 1
         program.give_plan(plan)
         return rows

@@ -65,7 +65,7 @@ class Traced(Symbolic):
         if dtype != self.dtype:
             raise ValueError(
                 f"[{self.trace.layer_name}] expected values of dtype {dtype}, received {self.dtype}. "
-                "Encode integer codes with CategoryEncoding first."
+                "Encode integer codes with CategoryEncoding or Embedding first."
                 if self.dtype == "int32"
                 else f"[{self.trace.layer_name}] expected integer codes, received {self.dtype} values. "
                 "Give the codes as an Input of their own."
@@ -148,6 +148,8 @@ class Trace:
         self.watched: list[tuple[Any, Any]] | None = None  # layers and what they returned, where somebody looks
         self.normalised: list[tuple[Any, Any, int]] | None = None  # what each BatchNormalization gets, and its axis
         self.penalties: list[tuple[int, dict[str, Any], str]] = []  # value, attributes, layer
+        self.counted: list[tuple[Any, int]] | None = None  # what a metric of one's own keeps, and its rows
+        self._states: list[tuple[Variable, int]] = []  # variables of that metric, and their values before the batch
         self._index_of = index_of
         self._variables: dict[int, int] = {}
         self._fed: dict[tuple, int] = {}
@@ -188,19 +190,85 @@ class Trace:
 
     def variable(self, variable: Variable) -> int:
         """The graph's value of a variable."""
+        if id(variable) in self._variables:
+            return self._variables[id(variable)]
         if variable.dtype != self.dtype:
             raise ValueError(
                 f"[{self.layer_name}] expected variable '{variable.path}' of dtype {self.dtype}, received "
                 f"{variable.dtype}. All layers of a model compute in one precision."
             )
-        if id(variable) not in self._variables:
-            index = len(self._variables) if self._index_of is None else self._index_of(variable)
-            value = self.graph.variable(
-                index, list(variable.shape), variable.trainable and not self.freezes, variable.path
+        index = len(self._variables) if self._index_of is None else self._index_of(variable)
+        value = self.graph.variable(index, list(variable.shape), variable.trainable and not self.freezes, variable.path)
+        self._name(variable, value)
+        return value
+
+    def _name(self, variable: Variable, value: int) -> None:
+        self._variables[id(variable)] = value
+        self._kept.append(variable)
+
+    # Metrics of one's own (metrics/own.py).
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """While `update_state` of a metric of one's own runs: it may sum over the batch and assign."""
+        self.counted = []
+        try:
+            yield
+        finally:
+            self.counted, self._states = None, []
+
+    def hold(self, variable: Variable) -> None:
+        """A variable of that metric: from now on its value is what the batches before have left."""
+        assert self.counted is not None
+        if any(variable is one for one, _ in self._states):
+            return
+        value = self.graph.add("state", [], {"shape": list(variable.shape)}, variable.path)
+        self._name(variable, value)
+        self._states.append((variable, value))
+        self.counted.append((variable, variable.size))
+
+    def count(self, metric: Any, inputs: list[int], rows: int, attrs: dict[str, Any]) -> None:
+        """Count with a metric of the package, whose result that metric takes."""
+        if self.counted is None:
+            raise TraceError(
+                f"[{self.layer_name}] expected '{metric.name}' to be updated by `update_state` of a metric, received "
+                "tensors of another call. Give it to compile(metrics=[...])."
             )
-            self._variables[id(variable)] = value
-            self._kept.append(variable)
-        return self._variables[id(variable)]
+        self.add_loss_or_metric("metric", inputs, attrs, metric.name)
+        self.counted.append((metric, rows))
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        """What the variable is from here on in this call, and what the next batch sees."""
+        from .ops import elementwise
+
+        if not any(variable is one for one, _ in self._states):
+            raise TraceError(
+                f"[{self.layer_name}] expected `assign` of a tensor in `update_state` of a metric, to a variable made "
+                f"with its add_variable, received it for '{variable.path}'. Weights change by training alone."
+            )
+        if elementwise.is_number(value):
+            value = elementwise.elementwise("second", variable, value)
+        if isinstance(value, Variable):
+            value = elementwise.elementwise("add", value, 0.0)
+        if not isinstance(value, Traced):
+            raise TraceError(
+                f"[{variable.path}] expected a tensor made with hotloop.ops, received {type(value).__name__}."
+            )
+        if value.shape != variable.shape:
+            batched = value.shape[:1] == (None,)
+            raise ValueError(
+                f"[{variable.path}] expected a value of shape {variable.shape}, received {value.shape}. "
+                + ("Sum over the batch: ops.sum(x)." if batched else "Reshape it.")
+            )
+        self._variables[id(variable)] = value.value(self.dtype)
+
+    def keep_states(self) -> tuple[tuple[Any, int], ...]:
+        """Let what was assigned go to the next batch; what that metric keeps, and the rows of `Plan.metrics()`."""
+        for variable, before in self._states:
+            now = self._variables[id(variable)]
+            if now != before:
+                self.graph.add("keep_state", [before, now], {}, variable.path)
+        return tuple(self.counted or ())
 
     def add(self, op: str, inputs: list[Any], attrs: dict[str, Any]) -> Traced:
         """Add a node, named after the layer whose `call` is running."""

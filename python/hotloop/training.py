@@ -571,10 +571,11 @@ class Training(Population, Differentiation):
     def _summed(self, mode: str, columns: Any, optimizer: Any = None) -> dict[str, Any]:
         resolved = self._resolve(columns, f"{mode}_step")
         program = self._program(mode, resolved, columns)
-        rows = self._one_batch(self._get_engine(), program, resolved, columns, optimizer)[:, :2]
-        known, sums = self._sums.get(mode, (None, 0.0))
-        self._sums[mode] = resolved, rows + (sums if known is resolved else 0.0)
-        return resolved.logs(self._sums[mode][1])
+        known, sums = self._sums.get(mode, (None, None))
+        before = sums if known is resolved else None
+        rows = self._one_batch(self._get_engine(), program, resolved, columns, optimizer, before)[:, :2]
+        self._sums[mode] = resolved, rows
+        return resolved.logs(rows)
 
     def _packed(self, x: Any, y: Any, sample_weight: Any, class_weight: Any, where: str) -> Any:
         return packed(self, self._columns(x, y, sample_weight, class_weight, where))

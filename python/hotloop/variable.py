@@ -186,6 +186,11 @@ class Variable(Operators):
         """
         from .slab import at_rest
 
+        trace = tracing.get()
+        symbolic = isinstance(value, Operators) and not isinstance(value, Variable)
+        if trace is not None and (symbolic or trace.counted is not None):
+            trace.assign(self, value)
+            return self
         array = self._checked(value)
         with at_rest([self]):
             if self._home is None:
@@ -193,6 +198,14 @@ class Variable(Operators):
             else:
                 self._home.write(self, array)
         return self
+
+    def assign_add(self, value: Any) -> Variable:
+        """Add to the value."""
+        return self.assign(self + value)
+
+    def assign_sub(self, value: Any) -> Variable:
+        """Subtract from the value."""
+        return self.assign(self - value)
 
     def _checked(self, value: Any, where: str = "") -> np.ndarray:
         where = where or f"variable '{self.path}'"
@@ -221,6 +234,9 @@ class Variable(Operators):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_home": None, "_value": self.numpy()}
+
+    def __float__(self) -> float:
+        return float(self.numpy())
 
     def __getitem__(self, key: Any) -> Any:
         return self.numpy()[key]

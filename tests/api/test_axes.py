@@ -85,6 +85,22 @@ def test_gradients_through_moved_axes_are_not_slopes(make):
         keras.config.set_floatx("float32")
 
 
+@pytest.mark.parametrize("axis", [-1, 1, [1, 2]])
+def test_masked_elements_take_part_in_a_softmax(axis):
+    mask = np.random.default_rng(3).random((5, 3, 4, 6)) < 0.6
+    mask[0] = False
+    e = np.exp(X - X.max()) * mask
+    total = e.sum(tuple(np.atleast_1d(axis)), keepdims=True)
+    want = np.divide(e, total, out=np.zeros_like(e), where=total > 0)
+    for given in (mask, mask.astype(np.float32), mask.astype(int)):
+        np.testing.assert_allclose(layers.Softmax(axis)(X, mask=given), want, rtol=1e-4, atol=1e-6)
+    x, m = keras.Input((3, 4, 6)), keras.Input((3, 4, 6))
+    model = keras.Model([x, m], layers.Softmax(axis)(x, mask=m))
+    np.testing.assert_allclose(model.predict([X, mask], verbose=0), want, rtol=1e-4, atol=1e-6)
+    columns = layers.Softmax()(X, mask=np.ones((5, 1, 1, 6)))  # broadcasts
+    np.testing.assert_allclose(columns, layers.Softmax()(X), rtol=1e-6)
+
+
 def test_axes_are_permuted_in_another_order():
     for dims in ((3, 1, 2), (2, 1, 3), (1, 2, 3), [3, 2, 1]):
         layer = layers.Permute(dims)

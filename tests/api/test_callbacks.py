@@ -356,3 +356,19 @@ def test_a_callback_list_drives_callbacks_in_a_loop_of_ones_own():
     callbacks.on_epoch_end(0, {"loss": np.float32(2), "accuracy": np.array(0.5)})
     assert list(callbacks.history.history.items()) == [("accuracy", [0.5]), ("loss", [2.0])]
     assert record.params == {"epochs": 1, "steps": 1, "verbose": 0}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: keras.callbacks.EarlyStopping("f1_score", mode="max"),
+        lambda path: keras.callbacks.ReduceLROnPlateau("f1_score", mode="max"),
+        lambda path: keras.callbacks.ModelCheckpoint(path, "f1_score", mode="max", save_best_only=True),
+        lambda path: keras.callbacks.ModelCheckpoint(str(path) + "{f1_score:.2f}"),
+    ],
+)
+def test_a_metric_of_several_numbers_is_watched(make, tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.compile("sgd", "mse", metrics=[keras.metrics.F1Score()])
+    with pytest.raises(ValueError, match=r"\[(EarlyStopping|ReduceLROnPlateau|ModelCheckpoint)\] expected"):
+        model.fit(np.ones((4, 2)), np.ones((4, 3)), verbose=0, callbacks=[make(tmp_path / "m.safetensors")])

@@ -42,6 +42,20 @@ def good_graph(tmp_path_factory):
     return parts(operations_everywhere, tmp_path_factory.mktemp("good_graph"))
 
 
+def columns_and_tables():
+    x = keras.Input((4,))
+    table = L.Embedding(4, 3, embeddings_regularizer="l2")(L.Discretization([-1.0, 0.0, 1.0])(x))
+    table = L.Softmax(axis=[1, 2])(L.LayerNormalization(axis=1)(L.Permute((2, 1))(table)))
+    hashed = L.Hashing(5, mask_value=0, salt=[3, 4], output_mode="count")(x)
+    first = L.SpectralNormalization(L.Dense(3, activation="relu"))(x)
+    return keras.Model(x, L.Dense(1)(L.Concatenate()([L.Flatten()(table), hashed, first])))
+
+
+@pytest.fixture(scope="module")
+def good_columns(tmp_path_factory):
+    return parts(columns_and_tables, tmp_path_factory.mktemp("good_columns"))
+
+
 def changed(description, path, value):
     copied = json.loads(json.dumps(description))
     place = copied
@@ -257,8 +271,8 @@ JUNK = st.one_of(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_any_part_of_a_description_replaced_by_junk_is_refused_or_loads(tmp_path, good, good_graph, data):
-    _, description, tensors = good if data.draw(st.booleans()) else good_graph
+def test_any_part_of_a_description_replaced_by_junk_is_refused_or_loads(tmp_path, good, good_graph, good_columns, data):
+    _, description, tensors = data.draw(st.sampled_from([good, good_graph, good_columns]))
     path = data.draw(st.sampled_from([p for p in leaves(description) if p]))
     file = tmp_path / "junk.safetensors"
     container.write_file(file, tensors, changed(description, path, data.draw(JUNK)))
@@ -267,3 +281,25 @@ def test_any_part_of_a_description_replaced_by_junk_is_refused_or_loads(tmp_path
     except FormatError:
         return
     model.predict(X, verbose=0)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_vocabulary_replaced_by_junk_is_refused_or_loads(tmp_path, data):
+    options = {"output_mode": "tf_idf", "idf_weights": [0.5, 2.0], "num_oov_indices": 2, "max_tokens": 9}
+    words, numbers = ({**options, "vocabulary": v, "pad_to_max_tokens": True} for v in (["a", "b"], [3, 4]))
+    lookup = data.draw(st.sampled_from([L.StringLookup(**words, salt=3), L.IntegerLookup(**numbers)]))
+    column = [["a"], ["c"]] if isinstance(lookup, L.StringLookup) else [[3], [9]]
+    dtype = "string" if isinstance(lookup, L.StringLookup) else "int32"
+    keras.Sequential([keras.Input((1,), dtype=dtype), lookup, L.Dense(1)]).save(tmp_path / "m.safetensors")
+    with container.open_file(tmp_path / "m.safetensors") as (stream, header):
+        tensors = {name: container.read_tensor(stream, "m", header, name) for name in header.tensors}
+        description = container.parse_description(header, "m")
+    path = data.draw(st.sampled_from([p for p in leaves(description) if p[:3] == ("config", "layers", 0)]))
+    container.write_file(tmp_path / "junk.safetensors", tensors, changed(description, path, data.draw(JUNK)))
+    message = "["
+    try:
+        keras.models.load_model(tmp_path / "junk.safetensors").predict(np.array(column), verbose=0)
+    except ValueError as error:
+        message = str(error)
+    assert message.startswith("[")

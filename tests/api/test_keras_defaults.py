@@ -26,7 +26,6 @@ NOT_YET = [
     (lambda **k: L.Layer().add_weight((2,), **k), {
         "autocast": True, "aggregation": "none", "overwrite_with_gradient": False,
     }),
-    (lambda **k: keras.optimizers.Adam(**k), {"loss_scale_factor": None}),
 ]  # fmt: skip
 
 

@@ -256,6 +256,18 @@ def test_vectors_of_codes_do_not_count_weights():
     assert layers.CategoryEncoding(3, "binary").output_mode == "multi_hot"
 
 
+def test_keras_files_hold_other_lookups(tmp_path):
+    pytest.importorskip("h5py")
+    codes = keras.Input((3,), dtype="int32")
+    first = layers.IntegerLookup(vocabulary=[12, 36], num_oov_indices=2, output_mode="tf_idf", idf_weights=[0.5, 2.0])
+    second = layers.Hashing(5, mask_value=0)
+    vectors = layers.Flatten()(layers.Embedding(5, 2)(second(codes)))
+    model = keras.Model(codes, layers.Concatenate()([first(codes), vectors]))
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.predict(NUMBERS, verbose=0), model.predict(NUMBERS, verbose=0))
+
+
 BAD = {
     "vocabulary by path": lambda: layers.StringLookup(vocabulary="words.txt"),
     "empty vocabulary": lambda: layers.IntegerLookup(vocabulary=[]),

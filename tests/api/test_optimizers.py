@@ -215,7 +215,7 @@ def test_weight_decay_shrinks_all_weights_but_the_excluded_ones():
         optimizer.exclude_from_weight_decay(var_names=["("])
 
 
-@pytest.mark.parametrize("name", ["Adadelta", "Adagrad", "AdamW", "Adamax", "Ftrl", "Lion", "Nadam"])
+@pytest.mark.parametrize("name", ["Adadelta", "Adagrad", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam"])
 def test_an_optimizer_comes_back_from_its_configuration(name):
     optimizer = optimizers.get(name)
     again = optimizers.deserialize(optimizers.serialize(optimizer))
@@ -223,10 +223,57 @@ def test_an_optimizer_comes_back_from_its_configuration(name):
     assert (again.get_config(), again.full_spec()) == (optimizer.get_config(), optimizer.full_spec())
 
 
+@pytest.mark.parametrize("name", ["SGD", "Muon"])
+def test_a_scale_of_the_loss_changes_numbers(name):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((8, 4)), rng.random((8, 2))
+    scaled, plain = (getattr(optimizers, name)(0.1, loss_scale_factor=scale) for scale in (1024.0, None))
+    assert (scaled.get_config()["loss_scale_factor"], "loss_scale_factor" in plain.get_config()) == (1024.0, False)
+    models = [small(scaled), small(plain)]
+    for model in models:
+        model.fit(x, y, batch_size=4, verbose=0)
+    for a, b in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="loss_scale_factor"):
+        getattr(optimizers, name)(loss_scale_factor=0.0)
+
+
+def test_averages_become_the_weights_when_asked_in_steps_of_ones_own():
+    model = small(SGD(0.1, use_ema=True, ema_momentum=0.5))
+    weights = model.trainable_weights
+    averages = [w.numpy() for w in weights]
+    for step in range(3):
+        model.optimizer.apply([np.ones(w.shape) for w in weights], weights)
+        averages = [w.numpy() if step == 0 else 0.5 * (a + w.numpy()) for a, w in zip(averages, weights, strict=True)]
+    model.optimizer.finalize_variable_values(weights)
+    for w, average in zip(weights, averages, strict=True):
+        np.testing.assert_allclose(w.numpy(), average, rtol=1e-6, atol=1e-7)
+    plain = small(SGD(0.1))
+    before = plain.get_weights()
+    plain.optimizer.finalize_variable_values(plain.trainable_weights)
+    assert all((a == b).all() for a, b in zip(before, plain.get_weights(), strict=True))
+
+
+def test_muon_leaves_to_adam_what_is_no_matrix_or_excluded():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((8, 4)), rng.random((8, 2))
+    muon = small(optimizers.Muon(0.01, exclude_layers=["dense"], weight_decay=None, adam_lr_ratio=0.5))
+    adam = small(optimizers.AdamW(0.005, 0.008))
+    adam.set_weights(muon.get_weights())
+    before = muon.get_weights()[0]
+    for model in (muon, adam):
+        model.train_on_batch(x, y)
+    same = [np.allclose(a, b, rtol=1e-5) for a, b in zip(muon.get_weights(), adam.get_weights(), strict=True)]
+    assert same == [False, True, True, True]
+    singular = np.linalg.svd((before - muon.get_weights()[0]) / (0.01 * 0.2 * 2))[1]  # 2 = sqrt(4)
+    assert singular[0] < 1.4
+    assert singular[1] > 0.5
+
+
 def test_a_rate_of_zero_leaves_weights_where_they_are():
     rng = np.random.default_rng(0)
     x, y = rng.random((8, 4)), rng.random((8, 2))
-    for name in ("Adadelta", "Adagrad", "Adam", "Adamax", "Ftrl", "Lion", "Nadam", "RMSprop", "SGD"):
+    for name in ("Adadelta", "Adagrad", "Adam", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam", "RMSprop", "SGD"):
         model = small(getattr(optimizers, name)(0.0))
         before = model.get_weights()
         model.fit(x, y, batch_size=4, epochs=1, verbose=0)

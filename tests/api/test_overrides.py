@@ -33,10 +33,9 @@ def test_a_loss_with_a_call_of_its_own_trains_with_the_formula_of_its_base():
     assert Mine()(Y, Y) == 7.0
 
 
-@pytest.mark.parametrize("name", ["update_state", "result", "reset_state", "__call__"])
-def test_a_metric_with_a_method_of_its_own_shows_the_number_of_its_base(name):
-    metric = subclass(keras.metrics.MeanSquaredError, name)()
-    with pytest.raises(NotImplementedError, match=f"`{name}` is not called"):
+def test_a_metric_with_a_call_of_its_own_shows_the_number_of_its_base():
+    metric = subclass(keras.metrics.MeanSquaredError, "__call__")()
+    with pytest.raises(NotImplementedError, match="`__call__` is not called"):
         model().compile(loss="mse", metrics=[metric])
 
 

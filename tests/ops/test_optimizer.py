@@ -35,6 +35,20 @@ RULES = [
     {"kind": "ftrl"},
     {"kind": "ftrl", "l1": 0.3, "l2": 0.2, "l2_shrinkage": 0.1, "beta": 0.4, "weight_decay": 0.1},
     {"kind": "ftrl", "learning_rate_power": -0.7, "initial_accumulator_value": 0.5},
+    {"kind": "lamb", "epsilon": 1e-3},
+    {"kind": "lamb", "beta_1": 0.5, "beta_2": 0.9, "weight_decay": 0.2, "epsilon": 0.1},
+    {"kind": "lamb", "global_clipnorm": 1.0, "gradient_accumulation_steps": 2, "ema_momentum": 0.5, "epsilon": 0.1},
+    {"kind": "muon_nesterov", "momentum": 0.95, "ns_steps": 5, "epsilon": 1e-3},
+    {
+        "kind": "muon",
+        "ns_steps": 2,
+        "weight_decay": 0.3,
+        "adam_weight_decay": 0.1,
+        "adam_lr_ratio": 0.5,
+        "epsilon": 0.1,
+    },
+    {"kind": "muon", "ns_steps": 1, "rms_rate": 0.0, "clipnorm": 1.0, "gradient_accumulation_steps": 2, "epsilon": 0.1},
+    {"kind": "muon_nesterov", "ns_steps": 0, "muon_a": 2.0, "ema_momentum": 0.7, "epsilon": 0.1},
     {"kind": "sgd", "clipvalue": 0.5},
     {"kind": "adam", "clipnorm": 1.5, "epsilon": 0.1},
     {"kind": "momentum", "global_clipnorm": 2.0, "weight_decay": 0.1},
@@ -46,7 +60,7 @@ RULES = [
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: "-".join(map(str, r.values())))
 SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "rmsprop": 1, "rmsprop_momentum": 2}
 SLOTS |= {"rmsprop_centered": 2, "rmsprop_centered_momentum": 3, "amsgrad": 3, "adamax": 2, "nadam": 2}
-SLOTS |= {"adagrad": 1, "adadelta": 2, "lion": 1, "ftrl": 2}
+SLOTS |= {"adagrad": 1, "adadelta": 2, "lion": 1, "ftrl": 2, "lamb": 2, "muon": 2, "muon_nesterov": 2}
 
 
 class Net:
@@ -61,7 +75,7 @@ class Net:
         self.trainer = _core.Trainer([("w", w.shape), ("b", b.shape)], dtype, n_threads)
         for i, v in enumerate((w, b)):
             self.trainer.set(i, v)
-        self.trainer.set_optimizer(rule, rate_factors=factors)
+        self.trainer.set_optimizer(rule, rate_factors=factors, by_adam=[1])
         self.plan = self.trainer.plan(graph, K, training=True, update=True)
         self.eye, self.steps = np.eye(K, dtype=dtype), 0
 

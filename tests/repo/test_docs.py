@@ -58,7 +58,7 @@ def test_the_readme_promises_ten_lines_that_learn_the_digits(tmp_path):
 def test_the_readme_calls_missing_what_is_there():
     text = (ROOT / "README.md").read_text().split("## What Keras has")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `([\w.]+)` \| (.*) \|$", text, re.MULTILINE)
-    assert len(rows) > 5
+    assert rows
     for module, names in rows:
         place = hotloop if module == "keras" else importlib.import_module(f"hotloop.{module}")
         assert [name for name in re.findall(r"`(\w+)`", names) if hasattr(place, name)] == [], module

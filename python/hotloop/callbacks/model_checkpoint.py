@@ -130,6 +130,10 @@ class ModelCheckpoint(Monitoring):
                 f"[ModelCheckpoint] expected '{self.filepath}' to name logs among {', '.join(numbers)}, "
                 f"received {error}."
             ) from None
+        except TypeError as error:
+            raise ValueError(
+                f"[ModelCheckpoint] expected '{self.filepath}' to name logs that are single numbers, received {error}."
+            ) from None
 
 
 def _number(value: float | None) -> str:

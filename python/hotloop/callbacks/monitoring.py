@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ..identifiers import unknown_name
 from ..metrics import better
 from .callback import Callback
@@ -41,7 +43,13 @@ class Monitoring(Callback):
                 stacklevel=3,
             )
             return None
-        return float(logs[self.monitor])
+        value = np.asarray(logs[self.monitor])
+        if value.size != 1:
+            raise ValueError(
+                f"[{type(self).__name__}] expected a number for monitor='{self.monitor}', received an array of shape "
+                f"{value.shape}. Watch a metric that gives one number (such as average='macro' of F1Score)."
+            )
+        return float(value.reshape(()))
 
     def _improves(self, value: float, reference: float | None) -> bool:
         if math.isnan(value):

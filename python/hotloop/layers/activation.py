@@ -117,14 +117,28 @@ class Softmax(Layer):
         Any but the batch.
     **kwargs
         Of `Layer`.
+
+    Notes
+    -----
+    A call may have a `mask` that broadcasts to the inputs: where it is at most 0.5 the output is 0, and the others add
+    up to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Softmax()(np.zeros((1, 4)), mask=np.array([[1, 1, 0, 0]]))
+    array([[0.5, 0.5, 0. , 0. ]], dtype=float32)
     """
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = checked_axes(self, axis)
 
-    def call(self, inputs: Any) -> Any:
-        return ops.softmax(inputs, self.axis)
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return ops.softmax(inputs, self.axis)
+        keep = ops.greater(mask, 0.5)
+        return ops.where(keep, ops.softmax(ops.where(keep, inputs, -1e9), self.axis), 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}

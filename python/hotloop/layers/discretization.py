@@ -13,7 +13,7 @@ from ..variable import Variable
 from .category_encoding import checked_mode
 from .layer import Layer
 from .lookup import MODES
-from .sizes import checked_size
+from .sizes import checked_numbers, checked_size
 
 
 class Discretization(Layer):
@@ -60,7 +60,7 @@ class Discretization(Layer):
         self.num_bins = (
             None if num_bins is None else checked_size(num_bins, f"Discretization '{self.name}'", "num_bins")
         )
-        self.epsilon = float(epsilon)
+        [self.epsilon] = checked_numbers([epsilon], f"Discretization '{self.name}'", "[epsilon]").tolist()
         self.output_mode = checked_mode(self, output_mode, MODES)
         self.bin_boundaries: list[float] | None = None
         self._constant: Variable | None = None
@@ -68,11 +68,10 @@ class Discretization(Layer):
             self._set_boundaries(bin_boundaries)
 
     def _set_boundaries(self, values: Any) -> None:
-        boundaries = np.asarray(values, np.float64)
-        if boundaries.ndim != 1 or not np.isfinite(boundaries).all() or (np.diff(boundaries) < 0).any():
+        boundaries = checked_numbers(values, f"Discretization '{self.name}'", "bin_boundaries")
+        if (np.diff(boundaries) < 0).any():
             raise ValueError(
-                f"[Discretization '{self.name}'] expected finite bin_boundaries in ascending order, received "
-                f"{values!r}."
+                f"[Discretization '{self.name}'] expected bin_boundaries in ascending order, received {values!r}."
             )
         self.bin_boundaries = boundaries.tolist()
         if self._constant is not None and self._constant.shape == boundaries.shape:
@@ -130,11 +129,13 @@ class Discretization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(),
+            "name": self.name,
+            "dtype": self.dtype,
             "bin_boundaries": self.bin_boundaries,
             "num_bins": self.num_bins,
             "epsilon": self.epsilon,
             "output_mode": self.output_mode,
+            "sparse": False,
         }
 
     @classmethod

@@ -50,6 +50,8 @@ class Hashing(ColumnLayer):
     ) -> None:
         super().__init__(**kwargs)
         self.num_bins = checked_size(num_bins, f"Hashing '{self.name}'", "num_bins")
+        if self.num_bins >= 2**31:
+            raise ValueError(f"[Hashing '{self.name}'] expected num_bins below 2**31, received {num_bins}.")
         known = isinstance(mask_value, (str, int, np.integer)) and not isinstance(mask_value, bool)
         if mask_value is not None and not known:
             raise ValueError(
@@ -87,4 +89,5 @@ class Hashing(ColumnLayer):
             "mask_value": self.mask_value,
             "salt": None if self.salt is None else list(self.salt),
             "output_mode": self.output_mode,
+            "sparse": False,
         }

@@ -105,4 +105,4 @@ class IntegerLookup(IndexLookup):
         return np.array(tokens, np.int64) % self.num_oov_indices
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "oov_method": self.oov_method}
+        return {**super().get_config(), "oov_method": self.oov_method, "vocabulary_dtype": "int64"}

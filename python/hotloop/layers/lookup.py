@@ -11,11 +11,12 @@ import numpy as np
 from .. import ops
 from ..siphash import siphash
 from ..trace import TracedInput
-from ..variable import Variable, note_structure
+from ..variable import Variable, allowance, note_structure
 from .category_encoding import checked_mode
 from .layer import Layer
-from .sizes import checked_size
+from .sizes import checked_numbers, checked_size
 
+_MOST_OOV = 10**6
 MODES = ("int", "one_hot", "multi_hot", "count")
 
 
@@ -84,6 +85,8 @@ class IndexLookup(ColumnLayer):
         where = f"{type(self).__name__} '{self.name}'"
         self.max_tokens = None if max_tokens is None else checked_size(max_tokens, where, "max_tokens", 2)
         self.num_oov_indices = checked_size(num_oov_indices, where, "num_oov_indices", 0)
+        if self.num_oov_indices > _MOST_OOV:
+            raise ValueError(f"[{where}] expected num_oov_indices up to {_MOST_OOV}, received {num_oov_indices}.")
         self.mask_token = None if mask_token is None else self._token(mask_token)
         self.oov_token = self._token(oov_token)
         mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
@@ -171,15 +174,17 @@ class IndexLookup(ColumnLayer):
             )
         if weights is None:
             return None
-        idf = np.asarray(weights, np.float64)
-        if idf.shape != (count,) or not np.isfinite(idf).all():
+        idf = checked_numbers(weights, where, "idf_weights")
+        if len(idf) != count:
             raise ValueError(
-                f"[{where}] expected {count} finite idf_weights, one for each token of the vocabulary, received "
+                f"[{where}] expected {count} idf_weights, one for each token of the vocabulary, received "
                 f"{_shown(weights)}."
             )
         return idf
 
     def _set_idf(self, idf: np.ndarray) -> None:
+        if self._idf is None and allowance.get() is not None:  # a file may ask for any depth
+            allowance.get().constant(np.broadcast_to(0.0, (self.depth(),)))
         value = np.zeros(self.depth())
         value[: len(idf)] = idf
         if self._idf is not None and self._idf.shape == value.shape:
@@ -300,6 +305,7 @@ class IndexLookup(ColumnLayer):
             "idf_weights": idf,
             "invert": self.invert,
             "output_mode": self.output_mode,
+            "sparse": False,
             "pad_to_max_tokens": self.pad_to_max_tokens,
             "salt": None if self.salt is None else list(self.salt),
         }

@@ -30,6 +30,18 @@ def checked_shape(shape: Any, where: str, what: str, least: int = 1) -> tuple[in
     return sizes
 
 
+def checked_numbers(values: Any, where: str, what: str) -> np.ndarray:
+    """A vector of finite numbers, float64; ValueError for anything else."""
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(())
+    if array.ndim != 1 or not np.isfinite(array).all():
+        shown = repr(values)
+        raise ValueError(f"[{where}] expected {what} to be a list of finite numbers, received {shown[:200]}.")
+    return array
+
+
 def checked_axes(layer: Any, axis: Any) -> Any:
     """One int, or a list of them."""
     axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]

@@ -33,8 +33,8 @@ class SpectralNormalization(Layer):
     Notes
     -----
     Weights: kernel, vector_u (1, units), then the layer's others. A kernel of zeros stays, and so does a frozen one.
-    Keras on JAX forgets in `fit` that the kernel was divided, and its norms are never below 3e-4; here as in its
-    documentation. Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018.
+    Keras on JAX forgets in `fit` that the kernel was divided, and keeps only vector_u.
+    Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018.
 
     Examples
     --------

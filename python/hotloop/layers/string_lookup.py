@@ -101,3 +101,6 @@ class StringLookup(IndexLookup):
                     "Convert the column: x.astype(str)."
                 )
         return np.array(values, dtype=str) if values else np.empty(0, dtype=str)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "encoding": "utf-8"}

@@ -55,6 +55,12 @@ from .confusion import (
     TrueNegatives,
     TruePositives,
 )
+from .correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    concordance_correlation,
+    pearson_correlation,
+)
 from .errors import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -76,6 +82,7 @@ from .expressed import (
     SquaredHinge,
 )
 from .metric import Mean, MeanMetricWrapper, Metric, Sum
+from .overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from .scores import F1Score, FBetaScore, R2Score
 
 _CHOSEN_BY_SHAPE = {"accuracy": "up", "acc": "up", "crossentropy": "down", "ce": "down"}
@@ -83,7 +90,7 @@ _FUNCTIONS: tuple[Callable[..., np.ndarray], ...] = (
     binary_accuracy, categorical_accuracy, sparse_categorical_accuracy, mean_squared_error, mean_absolute_error,
     binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy, mean_absolute_percentage_error,
     mean_squared_logarithmic_error, hinge, squared_hinge, categorical_hinge, kl_divergence, poisson,
-    top_k_categorical_accuracy, sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy, sparse_top_k_categorical_accuracy, pearson_correlation, concordance_correlation,
 )  # fmt: skip
 _TABLE: Table[Metric] = Table(
     "metric",
@@ -106,7 +113,9 @@ _TABLE: Table[Metric] = Table(
         "sensitivity_at_specificity": SensitivityAtSpecificity,
         "specificity_at_sensitivity": SpecificityAtSensitivity, "precision_at_recall": PrecisionAtRecall,
         "recall_at_precision": RecallAtPrecision, "f1_score": F1Score, "f_beta_score": FBetaScore,
-        "r2_score": R2Score,
+        "r2_score": R2Score, "io_u": IoU, "binary_io_u": BinaryIoU, "mean_io_u": MeanIoU, "one_hot_io_u": OneHotIoU,
+        "one_hot_mean_io_u": OneHotMeanIoU, "pearson_correlation": PearsonCorrelation,
+        "concordance_correlation": ConcordanceCorrelation,
     },
     aliases={
         "mse": "mean_squared_error", "MSE": "mean_squared_error", "mae": "mean_absolute_error",

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import rowwise
-from .metric import Metric, NamedMetric
+from .metric import NamedMetric, Quotient
 
 
-class BinaryAccuracy(Metric):
+class BinaryAccuracy(Quotient):
     """Share of predictions on the right side of a threshold.
 
     Parameters
@@ -65,7 +65,7 @@ class SparseCategoricalAccuracy(NamedMetric):
     kind, direction, whole_row, class_numbers = "sparse_categorical_accuracy", "up", True, True
 
 
-class TopKCategoricalAccuracy(Metric):
+class TopKCategoricalAccuracy(Quotient):
     """Share of samples where fewer than k predictions are larger than the one at the largest entry of y_true.
 
     Parameters

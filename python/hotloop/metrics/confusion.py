@@ -408,8 +408,9 @@ class AUC(_Confusion):
     ----------
     num_thresholds : int
         Evenly spaced from just below 0 to just above 1.
-    curve : {"ROC", "PR"}
-        Recall over the share of zeros predicted as one, or precision over recall.
+    curve : {"ROC", "PR", "PRGAIN"}
+        Recall over the share of zeros predicted as one; precision over recall; or their gains over a guess, at least 0
+        (Flach and Kull, "Precision-recall-gain curves", NeurIPS 2015).
     summation_method : {"interpolation", "minoring", "majoring"}
         Between two thresholds: in the middle (of precision and recall by Davis and Goadrich, "The relationship between
         precision-recall and ROC curves", ICML 2006), the smaller value or the larger.
@@ -446,7 +447,7 @@ class AUC(_Confusion):
         from_logits: bool = False,
     ) -> None:
         super().__init__(dtype, name or "auc")
-        self._check("curve", curve, ("ROC", "PR"))
+        self._check("curve", curve, ("ROC", "PR", "PRGAIN"))
         self._check("summation_method", summation_method, ("interpolation", "minoring", "majoring"))
         self.curve, self.summation_method, self.from_logits = curve, summation_method, bool(from_logits)
         self.multi_label, self.num_labels = bool(multi_label), num_labels
@@ -507,6 +508,10 @@ class AUC(_Confusion):
             return _interpolated_precision(tp, fp, fn)
         recall = ratio(tp, tp + fn)
         x, y = (ratio(fp, fp + tn), recall) if self.curve == "ROC" else (recall, ratio(tp, tp + fp))
+        if self.curve == "PRGAIN":
+            scale = ratio(tp + fn, tn + fp)
+            x = np.where(tp == 0, 0.0, np.maximum(1 - scale * ratio(fn, tp), 0.0))
+            y = np.where(tp == 0, 1.0, 1 - scale * ratio(fp, tp))
         if self.summation_method == "interpolation":
             heights = (y[:-1] + y[1:]) / 2
         else:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .. import losses
-from .metric import Metric, NamedMetric
+from .metric import NamedMetric, Quotient
 
 
 class MeanSquaredError(NamedMetric):
@@ -51,7 +51,7 @@ class MeanAbsoluteError(NamedMetric):
     kind = "mean_absolute_error"
 
 
-class _LossMetric(Metric):
+class _LossMetric(Quotient):
     """A loss as a metric."""
 
     def __init__(self, loss: losses.Loss, name: str | None, dtype: str | None) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import ops, rowwise
+from ..trace import Traced
 from .metric import Metric
+from .own import count_traced
 
 
 class SummedMetric(Metric):
@@ -37,6 +39,10 @@ class SummedMetric(Metric):
         """How many sums there are."""
         raise NotImplementedError
 
+    def target_sample(self, sample: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Shape of a sample of y_true, for that of y_pred."""
+        return sample
+
     def result_of(self, sums: np.ndarray) -> Any:
         """The result, of sums of shape (rows,)."""
         raise NotImplementedError
@@ -48,10 +54,16 @@ class SummedMetric(Metric):
         result = np.asarray(self.result_of(rows[:, 0]))
         return float(result) if result.ndim == 0 else result
 
+    def take_rows(self, rows: np.ndarray) -> None:
+        self.sums = rows[:, 0].copy()
+
     def traced_parts(self, y_true: Any, y_pred: Any) -> list[Any]:
         """`parts` as the op takes them: two tensors of two axes."""
         if len(y_pred.shape) == 1:
-            y_true, y_pred = ops.reshape(y_true, (-1, 1)), ops.reshape(y_pred, (-1, 1))
+            y_pred = ops.reshape(y_pred, (-1, 1))
+        wanted = self.target_sample(tuple(y_pred.shape[1:]))
+        if tuple(y_true.shape[1:]) != wanted:
+            y_true = ops.reshape(y_true, (-1, *wanted))
         parts = [ops.flatten(part) for part in self.parts(y_true, y_pred)]
         return parts * 2 if len(parts) == 1 else parts
 
@@ -59,21 +71,26 @@ class SummedMetric(Metric):
         """Count the samples of two arrays, weighted."""
         from ..testing import run_op
 
+        if isinstance(y_pred, Traced):
+            return count_traced(self, y_true, y_pred, sample_weight)
+        inputs = self.arrays(y_true, y_pred, sample_weight)
+        sums = run_op("metric", inputs, self.node_attrs(), dtype=inputs[0].dtype.name).metrics[:, 0]
+        if len(self.sums) not in (0, len(sums)):
+            raise ValueError(
+                f"[{self.name}] expected y_pred with as many columns as before, received shape {np.shape(y_pred)}. "
+                "Call reset_state first."
+            )
+        self.sums = sums + self.sums if len(self.sums) else sums.copy()
+
+    def arrays(self, y_true: Any, y_pred: Any, sample_weight: Any) -> list[np.ndarray]:
+        """The inputs of the op: parts, and weights where there are any."""
         y_pred = np.asarray(y_pred)
         if y_pred.ndim == 1:
             y_pred = y_pred.reshape(-1, 1)
         rows = rowwise.to_rows(self.name, y_true, y_pred, dtype=self.dtype)
         weight = rowwise.to_weights(rows, sample_weight)
-        dtype = rows.y_pred.dtype
-        inputs = [np.asarray(part, dtype) for part in self.traced_parts(rows.y_true, rows.y_pred)]
-        inputs += [] if weight is None else [weight]
-        sums = run_op("metric", inputs, self.node_attrs(), dtype=dtype.name).metrics[:, 0]
-        if len(self.sums) not in (0, len(sums)):
-            raise ValueError(
-                f"[{self.name}] expected y_pred with as many columns as before, received shape {y_pred.shape}. Call "
-                "reset_state first."
-            )
-        self.sums = sums + self.sums if len(self.sums) else sums.copy()
+        inputs = [np.asarray(part, rows.y_pred.dtype) for part in self.traced_parts(rows.y_true, rows.y_pred)]
+        return inputs if weight is None else [*inputs, weight]
 
     def result(self) -> Any:
         """The result so far; 0 before the first sample."""
@@ -81,6 +98,7 @@ class SummedMetric(Metric):
 
     def reset_state(self) -> None:
         """Forget all samples."""
+        super().reset_state()
         self.sums = np.zeros(0)
 
     def merge_state(self, metrics: Any) -> None:

@@ -94,6 +94,18 @@ class Applying:
             raise ValueError(f"[apply] expected each variable once, received '{double.path}' twice. Add its gradients.")
         self._engine_for(chosen).apply(self, chosen, arrays)
 
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """Make the running averages of these variables their values, if `use_ema` keeps any, as the end of `fit` does.
+
+        Parameters
+        ----------
+        var_list : iterable of Variable
+        """
+        variables = list(var_list)
+        engine = self._engine_for(variables)
+        if engine.optimizer is self:
+            engine.finish_averages(variables)
+
     def serve(self, model: Any) -> None:
         """A model is compiled with this optimizer."""
         self._models = (ref(model), *(one for one in self._models if one() not in (None, model)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..identifiers import Initialised, take_not_yet, unknown_argument
+from ..identifiers import Initialised, unknown_argument
 from ..naming import check_name
 from . import schedules
 from .applying import Applying
@@ -24,11 +24,16 @@ from .schedules import LearningRateSchedule
 if TYPE_CHECKING:
     from ..variable import Variable
 
-# Arguments of Keras that no kernel serves yet, with its defaults.
-_NOT_YET = {"loss_scale_factor": None}
 _AVERAGES = ("use_ema", "ema_momentum", "ema_overwrite_frequency")
 _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
-_SHARED = ("weight_decay", *_CLIPS, *_AVERAGES, "gradient_accumulation_steps", "learning_rate_factors")
+_SHARED = (
+    "weight_decay",
+    *_CLIPS,
+    *_AVERAGES,
+    "gradient_accumulation_steps",
+    "loss_scale_factor",
+    "learning_rate_factors",
+)
 
 
 class Rate(float):
@@ -76,6 +81,8 @@ class Optimizer(Applying, Initialised):
         `gradient_accumulation_steps`: weights change at every n-th batch only, by the mean of the n gradients;
         clipping, weight decay, averages and constraints belong to that update. `iterations` counts updates, schedules
         count batches. Gradients that wait for their update when `fit` ends are there for the next one.
+        `loss_scale_factor`: kept for code written for Keras, which multiplies the loss by it and divides the gradients
+        again: in float32 and float64, all that there is here, they are the same numbers.
         `learning_rate_factors`: a dict of regular expressions, searched for in the weights' paths (``layer/weight``),
         to factors of their learning rate, and so of their weight decay; the first that is found counts, others have 1.
         ``{"^head/": 1.0, "": 0.1}`` trains reused layers ten times slower than a new head. Howard and Ruder, "Universal
@@ -116,6 +123,8 @@ class Optimizer(Applying, Initialised):
         self._take_clips(kwargs)
         self._take_averages(kwargs)
         self.gradient_accumulation_steps = self._count(kwargs, "gradient_accumulation_steps", 2)
+        scale = kwargs.pop("loss_scale_factor", None)
+        self.loss_scale_factor = None if scale is None else self._number("loss_scale_factor", scale, 1e-30, math.inf)
         self.learning_rate_factors = self._checked_factors(kwargs.pop("learning_rate_factors", None))
         self._excluded: tuple[list[Any], list[str]] = ([], [])
         self._refuse(kwargs, arguments)
@@ -162,6 +171,8 @@ class Optimizer(Applying, Initialised):
             config |= {"ema_overwrite_frequency": self.ema_overwrite_frequency}
         if self.gradient_accumulation_steps:
             config["gradient_accumulation_steps"] = self.gradient_accumulation_steps
+        if self.loss_scale_factor is not None:
+            config["loss_scale_factor"] = self.loss_scale_factor
         if self.learning_rate_factors:
             config["learning_rate_factors"] = dict(self.learning_rate_factors)
         return {**config, "decay": self.decay} if self.decay else config
@@ -196,13 +207,26 @@ class Optimizer(Applying, Initialised):
 
     def undecayed(self, variables: Sequence[Variable]) -> list[int]:
         """Which of the variables weight decay leaves alone, by number."""
-        if not self.weight_decay:
+        if not self.decays:
             return []
         these, names = self._excluded
         return [
             i for i, v in enumerate(variables)
             if any(v is one for one in these) or any(re.search(name, v.name) for name in names)
         ]  # fmt: skip
+
+    @property
+    def decays(self) -> bool:
+        """Whether there is any weight decay."""
+        return bool(self.weight_decay)
+
+    def by_adam(self, variables: Sequence[Variable]) -> list[int]:
+        """Which of the variables, by number, a rule for matrices leaves to AdamW."""
+        return []
+
+    def keeps(self, slot: str, variable: Variable) -> bool:
+        """Whether the rule needs this slot for a weight."""
+        return True
 
     def full_spec(self) -> dict[str, Any]:
         """`spec`, and what every rule may have."""
@@ -414,7 +438,6 @@ class Optimizer(Applying, Initialised):
         return number
 
     def _refuse(self, kwargs: dict[str, Any], arguments: tuple[str, ...]) -> None:
-        take_not_yet(self._where, kwargs, _NOT_YET)
         for name in kwargs:
             raise ValueError(unknown_argument(self._where, name, ["learning_rate", *arguments, *_SHARED, "name"]))
 

@@ -57,6 +57,8 @@ def layer_to_keras(layer: Any) -> dict[str, Any]:
         described["module"] = "keras.src.models.functional"
         return {**described, "config": graph_to_keras(layer, layer_to_keras), "registered_name": "Functional"}
     config = {key: _to_keras(value, key) for key, value in layer.get_config().items()}
+    if ours and name == "Hashing" and config["output_mode"] == "int":
+        config["dtype"] = "int64"  # of codes: Keras wants to see it
     described = {**described, "config": config, "registered_name": None if ours else saved}
     inputs = getattr(layer, "_inputs", None)
     if not ours and inputs is not None:
@@ -228,6 +230,8 @@ def _origin(module: Any) -> str:
 
 
 def _layer_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    if name in ("Hashing", "IntegerLookup", "StringLookup"):  # their dtype is that of codes or tokens
+        config = {key: value for key, value in config.items() if key != "dtype"}
     plain = {key: from_keras(value, key) for key, value in config.items()}
     if name == "InputLayer":
         plain = {key: value for key, value in plain.items() if key not in ("sparse", "ragged") or value}

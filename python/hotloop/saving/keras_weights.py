@@ -143,7 +143,7 @@ def optimizer_arrays(model: Any, state: Mapping[str, Any] | None = None) -> list
         result.append(("learning_rate", np.array(optimizer.learning_rate, np.float32)))
     for names in _slot_order(optimizer):
         for variable in trained:
-            for slot in names:
+            for slot in (name for name in names if optimizer.keeps(name, variable)):
                 array = slots[slot][place[id(variable)]] if slot in slots else None
                 if array is None:
                     array = np.full(variable.shape, optimizer.slot_start(slot), variable.dtype)
@@ -182,7 +182,7 @@ def optimizer_state(model: Any, arrays: list[np.ndarray]) -> dict[str, Any] | No
     rest = iter(arrays[1 + _has_rate(model.optimizer) :])
     for names in _slot_order(model.optimizer):
         for variable in model.trainable_weights:
-            for slot in names:
+            for slot in (name for name in names if model.optimizer.keeps(name, variable)):
                 slots[slot][place[id(variable)]] = next(rest)
     return {"iterations": int(iterations), "slots": slots}
 

@@ -315,7 +315,7 @@ def _axes(kind: str, x: Any, axis: Any) -> set[int]:
     given = list(range(rank)) if axis is None else list(axis) if isinstance(axis, (tuple, list)) else [axis]
     inside = [isinstance(a, (int, np.integer)) and -rank <= a < rank for a in given]
     axes = {int(a) % rank for a in given} if all(inside) else {0}
-    if not all(inside) or (0 in axes and elementwise.is_batch(x) and not _sums_batches(kind, x)):
+    if not all(inside) or (rank and not given) or (0 in axes and elementwise.is_batch(x) and not _sums_batches(kind, x)):
         raise ValueError(
             f"[{kind}] expected axis to name axes of shape {tuple(x.shape)}"
             f"{' other than the batch' if elementwise.is_batch(x) else ''}, received {axis}"

@@ -103,7 +103,7 @@ def test_the_mean_over_an_epoch_weighs_batches_by_their_rows(dtype, rng):
 @pytest.mark.parametrize(
     ("attrs", "message"),
     [
-        ({"kind": "l3"}, "expected kind 'l1_l2' or 'orthogonal', received 'l3'"),
+        ({"kind": "l3"}, "expected kind 'l1_l2', 'orthogonal' or 'value', received 'l3'"),
         ({"l1": -1.0}, "expected a finite l1 of at least 0, received -1"),
         ({"l2": float("nan")}, "expected a finite l2"),
         ({"l1": float("inf")}, "expected a finite l1"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -11,6 +13,9 @@ def _flag(x):
 
 def _zero(*_):
     return 0.0
+
+
+_erf = np.vectorize(math.erf, otypes=[float])
 
 
 # kind: y(a, ..), then the slopes dy/da, dy/db, ..
@@ -32,6 +37,7 @@ KINDS = {
     "arcsin": (np.arcsin, lambda a: (1 - a**2) ** -0.5),
     "arccos": (np.arccos, lambda a: -((1 - a**2) ** -0.5)),
     "arctan": (np.arctan, lambda a: 1 / (1 + a**2)),
+    "erf": (_erf, lambda a: 2 / np.sqrt(np.pi) * np.exp(-(a**2))),
     "sinh": (np.sinh, np.cosh),
     "cosh": (np.cosh, np.sinh),
     "tanh": (np.tanh, lambda a: 1 / np.cosh(a) ** 2),
@@ -57,6 +63,7 @@ KINDS = {
     "minimum": (np.minimum, lambda a, b: (a < b) + 0.5 * (a == b), lambda a, b: (b < a) + 0.5 * (a == b)),
     "mod": (np.mod, lambda a, b: 1.0, lambda a, b: -np.floor(a / b)),
     "floor_divide": (np.floor_divide, _zero, _zero),
+    "arctan2": (np.arctan2, lambda a, b: b / (a**2 + b**2), lambda a, b: -a / (a**2 + b**2)),
     "less": (lambda a, b: _flag(a < b), _zero, _zero),
     "less_equal": (lambda a, b: _flag(a <= b), _zero, _zero),
     "greater": (lambda a, b: _flag(a > b), _zero, _zero),
@@ -117,6 +124,48 @@ def rearrange_gradient(dy, x, shape, strides, offset=0):
     dx = np.zeros((len(x), x[0].size))
     dx[:, _places(shape, strides, offset)] = dy.reshape(len(x), -1)
     return [dx.reshape(x.shape)]
+
+
+def place(x, shape, strides, offset=0):
+    y = np.zeros((len(x), int(np.prod(shape))))
+    y[:, _places(x.shape[1:], strides, offset)] = x.reshape(len(x), -1)
+    return y.reshape(len(x), *shape)
+
+
+def place_gradient(dy, x, shape, strides, offset=0):
+    return [rearrange(dy, x.shape[1:], strides, offset)]
+
+
+def _picks(x, index, axis):
+    """Whole indices from 0 on, and which are inside."""
+    size = x.shape[axis]
+    inside = (index >= -size) & (index < size)
+    return np.trunc(np.where(inside, index, 0)).astype(int) % size, inside
+
+
+def take_along_axis(x, index, axis=-1):
+    picks, inside = _picks(x, index, axis)
+    return np.where(inside, np.take_along_axis(x, picks, axis), np.nan)
+
+
+def take_along_axis_gradient(dy, x, index, axis=-1):
+    picks, inside = _picks(x, index, axis)
+    dx, places = np.zeros(x.shape), list(np.indices(picks.shape))
+    places[axis] = picks
+    np.add.at(dx, tuple(places), dy * inside)
+    return [dx, None]
+
+
+def argsort(x, axis=-1, descending=False):
+    return np.argsort(-x if descending else x, axis, kind="stable").astype(float)
+
+
+def cumsum(x, axis=-1):
+    return np.cumsum(x, axis)
+
+
+def cumsum_gradient(dy, x, axis=-1):
+    return [np.flip(np.cumsum(np.flip(dy, axis), axis), axis)]
 
 
 def argmax(x, axis=-1, smallest=False):

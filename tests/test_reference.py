@@ -49,6 +49,9 @@ OPS = [
     ("elementwise", [RANK3**2 + 0.1, BIAS[:1]], {"kind": "power"}),
     ("elementwise", [RANK3, RANK3 * 2], {"kind": "where", "b": 1.5}),
     ("rearrange", [RANK3], {"shape": (2, 3), "strides": (5, -1), "offset": 3}),
+    ("place", [RANK3], {"shape": (4, 9), "strides": (9, -1), "offset": 8}),
+    ("take_along_axis", [RANK3, np.array([[[0, -1, 2], [1, 1, 4]]] * len(RANK3))], {"axis": -1}),
+    ("cumsum", [RANK3], {"axis": 1}),
     ("concatenate", [RANK3, RANK3[:, :1]], {"axis": 1}),
     ("reshape", [RANK3], {"shape": (5, 2)}),
     *[

@@ -118,6 +118,18 @@ HL_INLINE Vec<T> arccos(Vec<T> x) {
   return half + half;
 }
 
+// The angle of the point (x, y), in [-pi, pi].
+template <class T>
+HL_INLINE Vec<T> arctan2(Vec<T> y, Vec<T> x) {
+  using V = Vec<T>;
+  const V across = abs(x), up = abs(y);
+  const V most = select(up > across, up, across), least = select(up > across, across, up);
+  const V ratio = select(least == most, select(most == V(0), V(0), V(1)), least / most);  // two zeros, two infinities
+  const V first = select(up > across, V(T(1.57079632679489661923)) - arctan(ratio), arctan(ratio));
+  const V angle = select(copysign(V(1), x) < V(0), V(T(3.14159265358979323846)) - first, first);
+  return select((x != x) | (y != y), x + y, copysign(angle, y));
+}
+
 template <class T>
 HL_INLINE Vec<T> sinh(Vec<T> x) {
   using V = Vec<T>;

@@ -34,6 +34,7 @@ constexpr int kOperands = 3, kAxes = 5;
   HL_UNARY(arcsin, ArcsinOf)                            \
   HL_UNARY(arccos, ArccosOf)                            \
   HL_UNARY(arctan, ArctanOf)                            \
+  HL_UNARY(erf, ErfOf)                                  \
   HL_UNARY(sinh, SinhOf)                                \
   HL_UNARY(cosh, CoshOf)                                \
   HL_UNARY(tanh, TanhOf)                                \
@@ -55,6 +56,7 @@ constexpr int kOperands = 3, kAxes = 5;
   HL_BINARY(minimum, MinimumOf)                         \
   HL_BINARY(mod, ModOf)                                 \
   HL_BINARY(floor_divide, FloorDivideOf)                \
+  HL_BINARY(arctan2, Arctan2Of)                         \
   HL_BINARY(less, LessOf)                               \
   HL_BINARY(less_equal, LessEqualOf)                    \
   HL_BINARY(greater, GreaterOf)                         \
@@ -129,6 +131,7 @@ HL_FORMULA(TanOf, tan(a), dy * fma(y, y, V(1)))
 HL_FORMULA(ArcsinOf, arcsin(a), dy / sqrt((V(1) - a) * (V(1) + a)))
 HL_FORMULA(ArccosOf, arccos(a), -(dy / sqrt((V(1) - a) * (V(1) + a))))
 HL_FORMULA(ArctanOf, arctan(a), dy / fma(a, a, V(1)))
+HL_FORMULA(ErfOf, erf(a), dy * (V(1.12837916709551257390) * exp(-(a * a))))
 HL_FORMULA(SinhOf, sinh(a), dy * cosh(a))
 HL_FORMULA(CoshOf, cosh(a), dy * sinh(a))
 HL_FORMULA(TanhOf, tanh(a), dy * fnma(y, y, V(1)))
@@ -171,6 +174,7 @@ HL_FORMULA(PowerOf, power(a, b), dy * select(b == V(0), V(0), b * power(a, selec
 HL_FORMULA(MaximumOf, select((a > b) | (a != a), a, b), dy * share_of(y, a, b), dy * share_of(y, b, a))
 HL_FORMULA(MinimumOf, select((a < b) | (a != a), a, b), dy * share_of(y, a, b), dy * share_of(y, b, a))
 HL_FORMULA(ModOf, a - floor(a / b) * b, dy, -(dy * floor(a / b)))
+HL_FORMULA(Arctan2Of, arctan2(a, b), dy * (b / fma(a, a, b * b)), -(dy * (a / fma(a, a, b * b))))
 HL_STEP(FloorDivideOf, floor(a / b))
 HL_STEP(LessOf, select(a < b, V(1), V(0)))
 HL_STEP(LessEqualOf, select(a <= b, V(1), V(0)))

@@ -1,8 +1,11 @@
 // rearrange: elements of a row picked by strides: slices with steps, reversed and transposed axes.
 //
 //     y[i0, i1, ..] = x[offset + i0 s0 + i1 s1 + ..]     dx = dy at those places, 0 elsewhere
-// Attributes: `shape` of a sample of y, `strides` and `offset` in elements of a sample of x. No element is picked
-// twice. Shapes: x (M,F), y (M, axes). Saved: nothing. Flops: none. Bytes: y twice forward; dx once more backward.
+// place: the reverse, elements of a row put at such places of a larger one.
+//
+//     y[offset + i0 s0 + i1 s1 + ..] = x[i0, i1, ..], 0 elsewhere     dx = dy at those places
+// Attributes: `shape` of a sample of y, `strides` and `offset` in elements of a sample of x (place: of y).
+// No element is picked twice. Shapes: x (M,F), y (M, axes); place: x (M, axes), y (M,F). Saved: nothing. Flops: none. Bytes: y twice forward; dx once more backward.
 #pragma once
 #include "core/tensor.h"
 

@@ -9,11 +9,8 @@
 namespace hl {
 namespace {
 
-void infer(Infer& node) {
-  node.allow({"shape", "strides", "offset"});
-  expect_inputs(node, 1, "x");
-  const Spec& x = batched_float(node, 0);
-  const Shape shape = batch_shape(node);
+// Refuses strides under which an axis of `shape`, a batch, leaves the `features` of a row, or meets a place twice.
+void check_places(const Infer& node, const Shape& shape, int64_t features) {
   const std::vector<int64_t> strides = node.attrs().integers("strides");
   if (strides.size() != shape.size() - 1 || strides.size() > size_t(kRearrangeAxes))
     node.fail("a stride for each axis, at most " + std::to_string(kRearrangeAxes), to_string(strides));
@@ -25,29 +22,46 @@ void infer(Infer& node) {
     steps.emplace_back(std::abs(strides[i]), shape[i + 1] - 1);
   }
   const bool empty = element_count(shape) == 0;
-  if (!empty && (low < 0 || high >= x.features()))
-    node.fail("places from 0 to " + std::to_string(x.features() - 1), std::to_string(low) + " to " + std::to_string(high));
+  if (!empty && (low < 0 || high >= features))
+    node.fail("places from 0 to " + std::to_string(features - 1), std::to_string(low) + " to " + std::to_string(high));
   std::sort(steps.begin(), steps.end());
   int64_t reach = 0;
   for (const auto& [step, count] : steps) {
     if (step <= reach && !empty) node.fail("strides that pick no element twice", to_string(strides));
     reach += step * count;
   }
+}
+
+void infer(Infer& node) {
+  node.allow({"shape", "strides", "offset"});
+  expect_inputs(node, 1, "x");
+  const Spec& x = batched_float(node, 0);
+  const Shape shape = batch_shape(node);
+  check_places(node, shape, x.features());
   node.output({shape, x.dtype});
 }
 
-Rearrange args_of(Build& b) {
+void infer_place(Infer& node) {
+  node.allow({"shape", "strides", "offset"});
+  expect_inputs(node, 1, "x");
+  const Spec& x = batched_float(node, 0);
+  const Shape shape = batch_shape(node);
+  check_places(node, x.shape, element_count(shape));
+  node.output({shape, x.dtype});
+}
+
+// `picked` has the axes, `whole` the places.
+Rearrange args_of(const Build& b, const Spec& picked, const Spec& whole) {
   Rearrange a{};
   std::fill(std::begin(a.axes), std::end(a.axes), 1);
   const std::vector<int64_t> strides = b.attrs().integers("strides");
-  const Shape& shape = b.output_spec().shape;
   for (size_t i = 0; i < strides.size(); ++i) {
-    a.axes[kRearrangeAxes - strides.size() + i] = shape[i + 1];
+    a.axes[kRearrangeAxes - strides.size() + i] = picked.shape[i + 1];
     a.strides[kRearrangeAxes - strides.size() + i] = strides[i];
   }
   a.offset = b.attrs().integer("offset", 0);
-  a.features = b.output_spec().features();
-  a.x_features = b.spec(0).features();
+  a.features = picked.features();
+  a.x_features = whole.features();
   return a;
 }
 
@@ -56,7 +70,7 @@ Cost cost_of(const Build& b) {
 }
 
 void forward(Build& b) {
-  Rearrange a = args_of(b);
+  Rearrange a = args_of(b, b.output_spec(), b.spec(0));
   a.x = b.read(b.input(0));
   a.y = b.write(b.output());
   b.emit(b.kernels().rearrange, a, cost_of(b));
@@ -64,15 +78,32 @@ void forward(Build& b) {
 
 void backward(Build& b) {
   if (!b.wants_grad(0)) return;
-  Rearrange a = args_of(b);
+  Rearrange a = args_of(b, b.output_spec(), b.spec(0));
   a.backward = true;
   a.y = b.read(b.grad_output());
   a.x = b.write(b.grad_input(0));
   b.emit(b.kernels().rearrange, a, cost_of(b));
 }
 
+void forward_place(Build& b) {
+  Rearrange a = args_of(b, b.spec(0), b.output_spec());
+  a.backward = true;
+  a.y = b.read(b.input(0));
+  a.x = b.write(b.output());
+  b.emit(b.kernels().rearrange, a, cost_of(b));
+}
+
+void backward_place(Build& b) {
+  if (!b.wants_grad(0)) return;
+  Rearrange a = args_of(b, b.spec(0), b.output_spec());
+  a.x = b.read(b.grad_output());
+  a.y = b.write(b.grad_input(0));
+  b.emit(b.kernels().rearrange, a, cost_of(b));
+}
+
 }  // namespace
 
 const Op rearrange_op{"rearrange", infer, forward, backward};
+const Op place_op{"place", infer_place, forward_place, backward_place};
 
 }  // namespace hl

@@ -29,6 +29,7 @@ __all__ = [
     "arcsin",
     "arcsinh",
     "arctan",
+    "arctan2",
     "arctanh",
     "ceil",
     "clip",
@@ -36,6 +37,7 @@ __all__ = [
     "cosh",
     "divide",
     "equal",
+    "erf",
     "exp",
     "expm1",
     "floor",
@@ -283,11 +285,13 @@ arccosh = _named("arccosh", "Inverse of cosh.")
 arcsin = _named("arcsin", "Inverse of sin.")
 arcsinh = _named("arcsinh", "Inverse of sinh.")
 arctan = _named("arctan", "Inverse of tan.")
+arctan2 = _named("arctan2", "The angle of the point (x2, x1), from -pi to pi.", 2)
 arctanh = _named("arctanh", "Inverse of tanh.")
 ceil = _named("ceil", "The smallest whole number not below x; no gradient.")
 cos = _named("cos", "Cosine of x radians.")
 cosh = _named("cosh", "(e^x + e^-x) / 2.")
 equal = _named("equal", "1 (of arrays: True) where x1 and x2 are equal, else 0.", 2)
+erf = _named("erf", "2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.")
 exp = _named("exp", "e^x.")
 expm1 = _named("expm1", "e^x - 1, exact near 0.")
 floor = _named("floor", "The largest whole number not above x; no gradient.")

@@ -14,20 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from . import activations, elementwise, shaping
+from . import activations, contraction, elementwise, picking, shaping
+from .contraction import *  # noqa: F403
 from .elementwise import *  # noqa: F403
-from .elementwise import add, exp, is_symbolic, log, multiply, not_equal, sqrt, square, subtract
+from .elementwise import abs, add, exp, is_symbolic, log, multiply, not_equal, power, sqrt, square, subtract
+from .picking import *  # noqa: F403
 from .shaping import *  # noqa: F403
-from .shaping import expand_dims, swapaxes
+from .shaping import axis_of, expand_dims, get_item, swapaxes
 from .tensor import KerasTensor, Node, OpCall, Shape, Symbolic, TraceError
 from .trace import Traced, TracedInput, TracedProduct, infer_outputs, refuse_weights, trace_of
 from .variable import Variable
 
 __all__ = [
-    "apply", "argmax", "argmin", "cast", "concatenate", "convert_to_tensor", "dense", "drop_connect", "dropout",
-    "flatten", "logsumexp", "matmul", "max", "mean", "min", "noise", "one_hot", "reshape", "rrelu", "shape", "softmax",
-    "std", "stop_gradient", "sum", "var",
-    *elementwise.__all__, *shaping.__all__, *[name for name in activations.names() if name != "softmax"],
+    "apply", "argmax", "argmin", "cast", "concatenate", "convert_to_tensor", "cumsum", "dense", "drop_connect", "dropout",
+    "flatten", "logsumexp", "matmul", "max", "mean", "min", "noise", "norm", "one_hot", "prod", "reshape", "rrelu",
+    "shape", "softmax", "std", "stop_gradient", "sum", "var",
+    *contraction.__all__, *elementwise.__all__, *picking.__all__, *shaping.__all__,
+    *[name for name in activations.names() if name != "softmax"],
 ]  # fmt: skip
 
 _SEEDED_STREAMS = 1 << 28  # streams below are numbered as layers come, those above belong to seeds
@@ -168,6 +171,105 @@ def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return sqrt(var(x, axis, keepdims))
 
 
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: str | None = None) -> Any:
+    """Product, along axes as for `sum`; its gradient is right at zeros too."""
+    if not isinstance(x, Symbolic):
+        from .config import floatx
+
+        refuse_weights("prod", [x])
+        x = np.asarray(x)
+        x = x.astype(floatx(), copy=False) if x.dtype.kind == "f" else x
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        return np.asarray(np.prod(x, axis=axis, keepdims=keepdims, dtype=dtype))
+    axes = _axes("prod", x, axis)
+    for one in axes:
+        x = _product(x, one)
+    x = x if keepdims else _without(x, axes)
+    return x if dtype is None else cast(x, dtype)
+
+
+def _product(x: Any, axis: int) -> Any:
+    """Of one axis, which stays with size 1: halves are multiplied until one element is left."""
+    if x.shape[axis] == 0:
+        raise ValueError(f"[prod] expected at least one element on axis {axis}, received {x.shape}.")
+    before = [slice(None)] * axis
+    while x.shape[axis] > 1:
+        half, rest = divmod(x.shape[axis], 2)
+        parts = [get_item(x, (*before, slice(at, at + half))) for at in (0, half)]
+        halves = multiply(*parts)
+        x = concatenate([halves, get_item(x, (*before, slice(2 * half, None)))], axis) if rest else halves
+    return x
+
+
+def _without(x: Any, axes: set[int]) -> Any:
+    """x without these axes, of size 1."""
+    return reshape(x, [-1, *[n for i, n in enumerate(x.shape) if i and i not in axes]])
+
+
+def cumsum(x: Any, axis: int | None = None, dtype: str | None = None) -> Any:
+    """Sums along one axis, up to each element."""
+    if not isinstance(x, Symbolic):
+        from .config import floatx
+
+        refuse_weights("cumsum", [x])
+        x = np.asarray(x)
+        return np.cumsum(x.astype(floatx(), copy=False) if x.dtype.kind == "f" else x, axis, dtype)
+    x = apply("cumsum", [x], {"axis": axis_of("cumsum", x, axis)})
+    return x if dtype is None else cast(x, dtype)
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """Size of the vectors along one axis, or of the matrices along two.
+
+    Parameters
+    ----------
+    x : tensor or array
+    ord : number or "fro", optional
+        Of vectors 2 unless told, or any p, inf and -inf too; of matrices "fro" unless told, 1, -1, inf or -inf.
+        Singular values (2, -2, "nuc") are for arrays alone.
+    axis : int or pair of int, optional
+        A tensor of a model keeps its batch.
+    keepdims : bool
+
+    Notes
+    -----
+    Where a 2-norm is 0 its gradient is NaN, as in Keras on JAX; ops.maximum(ops.sum(ops.square(x), -1), 1e-12) below a
+    square root has one.
+    """
+    if not isinstance(x, Symbolic):
+        from .config import floatx
+
+        refuse_weights("norm", [x])
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        return np.asarray(np.linalg.norm(np.asarray(x, floatx()), ord, axis, keepdims))
+    axes = _axes("norm", x, axis)
+    if len(axes) == 1 and isinstance(ord, (int, float, type(None))):
+        y = _vector_norm(x, 2.0 if ord is None else float(ord), axes)
+    elif ord is None or (len(axes) == 2 and ord == "fro"):
+        y = sqrt(sum(square(x), axis=list(axes), keepdims=True))
+    elif len(axes) == 2 and ord in (1, -1, np.inf, -np.inf):
+        first, second = (int(a) % x.ndim for a in axis)
+        inner, outer = (first, second) if ord in (1, -1) else (second, first)
+        y = (max if ord > 0 else min)(sum(abs(x), axis=inner, keepdims=True), axis=outer, keepdims=True)
+    else:
+        raise ValueError(
+            f"[norm] expected ord to be a number for one axis, or None, 'fro', 1, -1, inf or -inf for two, received "
+            f"{ord!r} for {len(axes)}."
+        )
+    return y if keepdims else _without(y, axes)
+
+
+def _vector_norm(x: Any, p: float, axes: set[int]) -> Any:
+    axis = list(axes)
+    if p == 2:
+        return sqrt(sum(square(x), axis, True))
+    if p == 0:
+        return sum(not_equal(x, 0.0), axis, True)
+    if np.isinf(p):
+        return (max if p > 0 else min)(abs(x), axis, True)
+    return sum(abs(x), axis, True) if p == 1 else power(sum(power(abs(x), p), axis, True), 1 / p)
+
+
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log sum e^x, along axes as for `sum`, without overflow."""
     top = stop_gradient(max(x, axis, True))
@@ -175,8 +277,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if keepdims:
         return y
     if isinstance(y, Symbolic):
-        gone = _axes("logsumexp", y, axis)
-        return reshape(y, [-1, *[n for i, n in enumerate(y.shape) if i and i not in gone]])
+        return _without(y, _axes("logsumexp", y, axis))
     return np.squeeze(y, None if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else axis)
 
 

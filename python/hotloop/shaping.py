@@ -1,4 +1,4 @@
-"""Functions of `hotloop.ops` that move elements: slices, transposed axes, stacks. Axis 0, the batch, stays in place."""
+"""Functions of `hotloop.ops` that move elements: slices, transposed axes, stacks, copies. The batch stays axis 0."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from .tensor import Symbolic
+from .trace import refuse_weights
 
-__all__ = ["expand_dims", "flip", "moveaxis", "split", "squeeze", "stack", "swapaxes", "take", "transpose"]
+__all__ = [
+    "expand_dims", "flip", "moveaxis", "pad", "repeat", "split", "squeeze", "stack", "swapaxes", "tile", "transpose",
+]  # fmt: skip
 
 
 _MOST_AXES = 6  # of the op `rearrange`
@@ -80,9 +83,10 @@ def _rearrange(x: Symbolic, shape: Sequence[int], strides: Sequence[int], offset
     return y if len(large) == len(shape) else reshape(y, [-1, *shape])
 
 
-def _axis(what: str, x: Any, axis: int, extra: int = 0) -> int:
+def axis_of(what: str, x: Any, axis: int | None, extra: int = 0) -> int:
+    """The axis of a tensor of a model as a number from 1 on."""
     rank = x.ndim + extra
-    if not -rank <= axis < rank or axis % rank == 0:
+    if axis is None or not -rank <= axis < rank or axis % rank == 0:
         raise ValueError(f"[{what}] expected an axis of {x.shape} other than the batch, received {axis}.")
     return axis % rank
 
@@ -102,7 +106,7 @@ def moveaxis(x: Any, source: int, destination: int) -> Any:
     """One axis at another place."""
     if not isinstance(x, Symbolic):
         return np.moveaxis(np.asarray(x), source, destination)
-    source, destination = _axis("moveaxis", x, source), _axis("moveaxis", x, destination)
+    source, destination = axis_of("moveaxis", x, source), axis_of("moveaxis", x, destination)
     order = [a for a in range(x.ndim) if a != source]
     order.insert(destination, source)
     return transpose(x, order)
@@ -112,7 +116,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
     if not isinstance(x, Symbolic):
         return np.swapaxes(np.asarray(x), axis1, axis2)
-    axis1, axis2 = _axis("swapaxes", x, axis1), _axis("swapaxes", x, axis2)
+    axis1, axis2 = axis_of("swapaxes", x, axis1), axis_of("swapaxes", x, axis2)
     order = list(range(x.ndim))
     order[axis1], order[axis2] = axis2, axis1
     return transpose(x, order)
@@ -130,7 +134,7 @@ def flip(x: Any, axis: int) -> Any:
     """The elements of one axis in reverse."""
     if not isinstance(x, Symbolic):
         return np.flip(np.asarray(x), axis)
-    return get_item(x, (*[slice(None)] * _axis("flip", x, axis), slice(None, None, -1)))
+    return get_item(x, (*[slice(None)] * axis_of("flip", x, axis), slice(None, None, -1)))
 
 
 def expand_dims(x: Any, axis: int) -> Any:
@@ -140,7 +144,7 @@ def expand_dims(x: Any, axis: int) -> Any:
     if not isinstance(x, Symbolic):
         return np.expand_dims(np.asarray(x), axis)
     shape = list(x.shape)
-    shape.insert(_axis("expand_dims", x, axis, 1), 1)
+    shape.insert(axis_of("expand_dims", x, axis, 1), 1)
     return reshape(x, [-1, *shape[1:]])
 
 
@@ -150,7 +154,7 @@ def squeeze(x: Any, axis: int | None = None) -> Any:
 
     if not isinstance(x, Symbolic):
         return np.squeeze(np.asarray(x), axis)
-    gone = [i for i in range(1, x.ndim) if x.shape[i] == 1] if axis is None else [_axis("squeeze", x, axis)]
+    gone = [i for i in range(1, x.ndim) if x.shape[i] == 1] if axis is None else [axis_of("squeeze", x, axis)]
     if any(x.shape[i] != 1 for i in gone):
         raise ValueError(f"[squeeze] expected an axis of size 1 in {x.shape}, received axis {axis}.")
     return reshape(x, [-1, *[n for i, n in enumerate(x.shape) if i and i not in gone]])
@@ -169,7 +173,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     """Equal parts, or parts that begin at these indices."""
     if not isinstance(x, Symbolic):
         return np.split(np.asarray(x), indices_or_sections, axis)
-    axis = _axis("split", x, axis)
+    axis = axis_of("split", x, axis)
     size = x.shape[axis]
     if isinstance(indices_or_sections, int):
         if indices_or_sections < 1 or size % indices_or_sections:
@@ -181,28 +185,110 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     return [get_item(x, (*before, slice(a, b))) for a, b in pairwise(ends)]
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Elements at constant whole-number indices along one axis; an index may come more than once."""
+def tile(x: Any, repeats: int | Sequence[int]) -> Any:
+    """x that many times along each axis, the last ones if there are fewer numbers than axes."""
     from .ops import concatenate
 
     if not isinstance(x, Symbolic):
-        return np.take(np.asarray(x), indices, axis)
-    if axis is None or isinstance(indices, Symbolic):
+        refuse_weights("tile", [x])
+        return np.tile(np.asarray(x), repeats)
+    counts = [int(n) for n in np.atleast_1d(repeats)]
+    counts = [1] * (x.ndim - len(counts)) + counts
+    if len(counts) != x.ndim or counts[0] != 1 or min(counts) < 0:
+        raise ValueError(f"[tile] expected a number for each axis of {x.shape}, 1 for the batch, received {repeats}.")
+    for axis, count in enumerate(counts):
+        if count != 1:
+            x = concatenate([x] * count, axis) if count else get_item(x, (*[slice(None)] * axis, slice(0, 0)))
+    return x
+
+
+def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
+    """Each element of one axis that many times in a row; a number for all of them, or one for each."""
+    from .ops import reshape, take
+
+    if not isinstance(x, Symbolic):
+        refuse_weights("repeat", [x])
+        return np.repeat(np.asarray(x), repeats, axis)
+    axis = axis_of("repeat", x, axis)
+    size, counts = x.shape[axis], np.asarray(repeats)
+    if counts.ndim > 1 or counts.size not in (1, size) or counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise ValueError(f"[repeat] expected a whole number, or {size} of them, received {repeats!r}.")
+    if counts.size != 1:
+        return take(x, np.repeat(np.arange(size), counts), axis)
+    count = int(counts.ravel()[0])
+    y = tile(expand_dims(x, axis + 1), [count if i == axis + 1 else 1 for i in range(x.ndim + 1)])
+    return reshape(y, [-1, *[n * count if i == axis else n for i, n in enumerate(x.shape) if i]])
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float | None = None) -> Any:
+    """x with more elements before and after it on each axis.
+
+    Parameters
+    ----------
+    x : tensor or array
+    pad_width : int, pair, or a pair for each axis
+        How many elements come before and after; (0, 0) for the batch of a tensor.
+    mode : str
+        Of a tensor "constant", "edge" (the outermost again), "reflect" or "symmetric" (mirrored, without or with it);
+        of an array any of `numpy.pad`.
+    constant_values : float, optional
+        Only with "constant"; 0 unless told.
+    """
+    if constant_values is not None and mode != "constant":
+        raise ValueError(f"[pad] expected constant_values with mode 'constant' alone, received mode {mode!r}.")
+    if not isinstance(x, Symbolic):
+        refuse_weights("pad", [x])
+        values = {"constant_values": constant_values or 0} if mode == "constant" else {}
+        return np.pad(np.asarray(x), pad_width, mode, **values)  # type: ignore[call-overload]
+    if mode not in ("constant", "edge", "reflect", "symmetric"):
+        raise ValueError(f"[pad] expected mode 'constant', 'edge', 'reflect' or 'symmetric', received {mode!r}.")
+    try:
+        widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
+    except ValueError:
+        widths = [[-1, -1]]
+    if widths[0] != [0, 0] or any(not isinstance(n, int) or n < 0 for pair in widths for n in pair):
         raise ValueError(
-            f"[take] expected an axis and constant indices for a tensor of shape {x.shape}, received axis {axis} and "
-            f"indices {indices!r}. Tables that codes look up are a matter of Embedding layers."
+            f"[pad] expected a pair of whole numbers for each axis of {x.shape}, (0, 0) for the batch, received "
+            f"{pad_width!r}."
         )
-    axis = _axis("take", x, axis)
-    indices = np.asarray(indices)
-    if indices.ndim > 1 or indices.dtype.kind not in "iu":
-        raise ValueError(f"[take] expected a whole number or a list of them, received {indices!r}.")
-    before = [slice(None)] * axis
-    if indices.ndim == 0:
-        return get_item(x, (*before, int(indices)))
-    parts = []
-    for i in indices.tolist():
-        size = x.shape[axis]
-        if not -size <= i < size:
-            raise IndexError(f"[take] expected indices from {-size} to {size - 1}, received {i}.")
-        parts.append(get_item(x, (*before, slice(i % size, i % size + 1))))
-    return concatenate(parts, axis)
+    if mode == "constant":
+        return _placed(x, widths, float(constant_values or 0))
+    for axis, (before, after) in enumerate(widths):
+        x = _mirrored(x, axis, before, after, mode) if before or after else x
+    return x
+
+
+def _placed(x: Symbolic, widths: Sequence[Sequence[int]], value: float) -> Any:
+    from .ops import apply, ones_like, where
+
+    shape = [n + before + after for n, (before, after) in zip(x.shape[1:], widths[1:], strict=True)]
+    steps = _steps([None, *shape])
+    offset = int(np.dot([before for before, _ in widths[1:]], steps)) if steps else 0
+    attrs = {"shape": shape, "strides": steps, "offset": offset}
+    y = apply("place", [x], attrs)
+    return y if value == 0 else where(apply("place", [ones_like(x)], attrs), y, value)
+
+
+def _mirrored(x: Symbolic, axis: int, before: int, after: int, mode: str) -> Any:
+    """x between what mode "edge", "reflect" or "symmetric" puts before and after it."""
+    from .ops import concatenate
+
+    size, skip = x.shape[axis], mode == "reflect"
+    if size == 0 or (mode != "edge" and max(before, after) > size - skip):
+        raise ValueError(f"[pad] expected at most {size - skip} elements on axis {axis}, received {[before, after]}.")
+
+    def part(a: int, b: int) -> Any:
+        return get_item(x, (*[slice(None)] * axis, slice(a, b)))
+
+    def times(y: Any, count: int) -> Any:
+        return tile(y, [count if i == axis else 1 for i in range(x.ndim)])
+
+    if mode == "edge":
+        parts = [(before, lambda: times(part(0, 1), before)), (after, lambda: times(part(size - 1, size), after))]
+    else:
+        parts = [
+            (before, lambda: flip(part(skip, before + skip), axis)),
+            (after, lambda: flip(part(size - after - skip, size - skip), axis)),
+        ]
+    left, right = ([make()] if count else [] for count, make in parts)
+    return concatenate([*left, x, *right], axis)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .layers.lookup import ColumnLayer
 
 _OF_CODES = ("one_hot", "embedding")  # ops whose batches are int32
+_OF_ANY = ("reshape", "take_along_axis")  # ops that take int32 and numbers
 
 _CONSTANT = 100_000  # elements of an array that may stand in an expression: files hold them as text
 _TAKE_CONSTANTS = ("elementwise", "dense", "matmul", "reduce")
@@ -362,7 +363,7 @@ class Trace:
             )
         if x.trace is not self:
             raise TraceError(f"[{op} '{self.layer_name}'] received a tensor of another call; it cannot be kept.")
-        return x.value("int32" if op in _OF_CODES else x.dtype if op == "reshape" else self.dtype)
+        return x.value("int32" if op in _OF_CODES else x.dtype if op in _OF_ANY else self.dtype)
 
 
 def traced_values(function: Callable[..., Any], trace: Trace, name: str, y_true: Traced, y_pred: Traced) -> Traced:

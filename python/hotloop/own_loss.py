@@ -124,7 +124,7 @@ class OwnLoss(Resolved):
                     y=pack_like(model._outputs, y),
                     y_pred=pack_like(model._outputs, list(predictions)),
                     sample_weight=pack_like(model._outputs, w) if weighted else None,
-                    training=trace.training,
+                    training=bool(trace.training),
                 )
             finally:
                 trace.whole_batch = False

@@ -135,6 +135,16 @@ def _spectral(keras: Any) -> Any:
     return np.concatenate([np.asarray(a).ravel() for a in (outputs, *layer.get_weights())])
 
 
+def _of_images(name: str, *args: Any, **options: Any) -> Value:
+    """A layer on two images of 4 x 5 pixels with three channels."""
+
+    def value(keras: Any) -> Any:
+        x = (2 + np.sin(np.arange(120) * 1.7)).reshape(2, 4, 5, 3).astype(np.float32)
+        return getattr(keras.layers, name)(*args, **options)(x)
+
+    return value
+
+
 _ACTIVATIONS: dict[str, Value] = {
     "activation_" + name: _activation(name)
     for name in [
@@ -422,5 +432,28 @@ VALUES: dict[str, Value] = (
         ),
         "batch_norm": _norm(False),
         "batch_norm_then_infer": _norm(True),
+    }
+)
+VALUES.update(
+    {
+        **{
+            f"translation_{fill}": _of_images("RandomTranslation", (0.375, 0.375), (-0.75, -0.75), fill, fill_value=1.5)
+            for fill in ("reflect", "nearest", "wrap", "constant")
+        },
+        "translation_nearest_pixel": _of_images("RandomTranslation", (-0.3, -0.3), (0.5, 0.5), interpolation="nearest"),
+        "rotation": _of_images("RandomRotation", (0.125, 0.125), "constant", fill_value=2.0),
+        "rotation_half": _of_images("RandomRotation", (0.5, 0.5), interpolation="nearest"),
+        "zoom_out": _of_images("RandomZoom", (0.5, 0.5), fill_mode="constant", fill_value=2.0),
+        "zoom_in": _of_images("RandomZoom", (-0.5, -0.5), (-0.25, -0.25)),
+        "center_crop": _of_images("CenterCrop", 2, 2),
+        "center_crop_of_small": _of_images("CenterCrop", 6, 5),
+        "brightness": _of_images("RandomBrightness", (0.25, 0.25), value_range=(0, 3)),
+        "saturation": _of_images("RandomSaturation", (0.25, 0.25), value_range=(0, 1)),
+        **{
+            f"resizing_{kind}": _of_images("Resizing", 7, 3, kind, antialias=kind != "bilinear")
+            for kind in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+        },
+        "resizing_cropped": _of_images("Resizing", 2, 8, crop_to_aspect_ratio=True),
+        "resizing_padded": _of_images("Resizing", 9, 3, pad_to_aspect_ratio=True, fill_value=1.5),
     }
 )

@@ -13,6 +13,7 @@ from statistics import NormalDist
 import numpy as np
 
 from activation_functions import ACTIVATIONS, PARAMETERS, SELU_ALPHA, SELU_SCALE, sigmoid
+from reference_augment import *  # noqa: F403  # of images
 from reference_elementwise import *  # noqa: F403  # the harness finds every op's oracle here
 from reference_optimizer import Optimizer as Optimizer
 
@@ -475,7 +476,7 @@ def spectral_norm(w, u, iterations=1):
 
 
 # --- random numbers -----------------------------------------------------------------------------------------------
-DROPOUT, INITIAL_VALUES, SHUFFLE, NOISE = range(4)  # purposes
+DROPOUT, INITIAL_VALUES, SHUFFLE, NOISE, AUGMENT = range(5)  # purposes
 _MASK = 0xFFFFFFFF
 
 

@@ -120,6 +120,24 @@ def noisy():
     return keras.Sequential([*layers, L.GaussianDropout(0.2), L.Dropout(0.2, noise_shape=(1, None)), L.Dense(1)])
 
 
+def augmented():
+    layers = [
+        keras.Input((4,)),
+        L.Reshape((2, 2, 1)),
+        L.RandomTranslation(0.2, (-0.1, 0.3), fill_mode="constant", fill_value=0.5),
+        L.RandomRotation(0.1, interpolation="nearest", seed=3),
+        L.RandomFlip("horizontal"),
+        L.RandomZoom(0.2, fill_mode="nearest"),
+        L.RandomContrast(0.2, value_range=(-4, 4)),
+        L.RandomBrightness(0.1, value_range=(-4, 4)),
+        L.Resizing(3, 3, "bicubic"),
+        L.RandomCrop(2, 2),
+        L.Flatten(),
+        L.Dense(1),
+    ]
+    return keras.Sequential(layers)
+
+
 def with_bare_operations():
     x = keras.Input((4,))
     return keras.Model(x, L.Dense(1)(keras.ops.relu(x * 2.0 + 1.0)))
@@ -133,7 +151,7 @@ def with_names_like_the_optimizers():
 MODELS = [
     plain, normalised, activated, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data,
     with_bare_operations, regularised, noisy, with_names_like_the_optimizers, embedded,
-    divided,
+    divided, augmented,
 ]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

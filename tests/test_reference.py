@@ -15,6 +15,7 @@ VALUES = json.loads((pathlib.Path(__file__).parent / "golden" / "values.json").r
 RNG = np.random.default_rng(3)
 X, DENSE_W, BIAS = RNG.standard_normal((4, 5)), RNG.standard_normal((5, 3)), RNG.standard_normal(3)
 RANK3 = RNG.standard_normal((4, 2, 5))
+IMAGES = RNG.standard_normal((2, 4, 5, 3))
 NORM = [RNG.standard_normal(5), RNG.standard_normal(5), RNG.standard_normal(5), RNG.random(5) + 0.5]
 
 OPS = [
@@ -60,6 +61,10 @@ OPS = [
         for d in (False, True)
     ],
     ("dropout", [X], {"rate": 0.4, "stream": 2}),
+    ("warp", [IMAGES], {"angle_low": -1.0, "angle_high": 2.0, "size": [3, 6], "fill_mode": "constant", "stream": 2}),
+    ("warp", [IMAGES], {"top_high": 9.0, "zoom_x_low": 0.5, "interpolation": "nearest", "fill_mode": "wrap"}),
+    *[("recolor", [IMAGES], {"kind": k, "factor_high": 0.4, "low": -1, "high": 1}) for k in ("brightness", "contrast")],
+    ("resample", [IMAGES], {"axis": 2, "size": 3, "kind": "bicubic", "antialias": True, "begin": -1, "length": 7}),
 ]
 
 

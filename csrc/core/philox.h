@@ -13,7 +13,7 @@
 
 namespace hl {
 
-enum class Purpose : uint32_t { dropout = 0, initial_values = 1, shuffle = 2, noise = 3 };
+enum class Purpose : uint32_t { dropout = 0, initial_values = 1, shuffle = 2, noise = 3, augment = 4 };
 
 struct Words4 {
   uint32_t w[4];

@@ -39,7 +39,7 @@ def engine_of(layer: Layer) -> Engine:
     return engine
 
 
-def call_on_arrays(layer: Layer, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:
+def call_on_arrays(layer: Layer, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
     """Build the layer if need be, run it as a one-layer model, and return arrays."""
     where = f"{type(layer).__name__} '{layer.name}'"
     arguments = map_structure(lambda leaf: _slot(leaf, where, layer._compute_dtype), (args, kwargs))
@@ -64,7 +64,7 @@ def call_on_arrays(layer: Layer, args: tuple, kwargs: dict[str, Any], training: 
             lambda s: trace.input(("x", next(numbers)), s.shape, s.dtype, "x") if isinstance(s, _Slot) else s, arguments
         )
         result = layer.trace_call(traced_args, traced_kwargs)
-        return Program(trace, flatten(result), training, structure=map_structure(lambda _: None, result))
+        return Program(trace, flatten(result), bool(training), structure=map_structure(lambda _: None, result))
 
     flags = tuple(part.trainable for part in layer._all_layers()) if training else ()
     program = engine.program(("call", training, flags, repr(arguments)), make)

@@ -117,7 +117,7 @@ class Model(Training, Layer):
                 f"{', '.join(needed)}. Several inputs come as one list or dict: call(self, inputs)."
             )
 
-    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:
+    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
         if len(args) != 1 or kwargs:
             raise TypeError(
                 f"[Model '{self.name}'] expected one argument, the inputs, received {len(args) + len(kwargs)}. "

@@ -122,7 +122,7 @@ class OwnLoss(Resolved):
                 y=pack_like(model._outputs, y),
                 y_pred=pack_like(model._outputs, list(predictions)),
                 sample_weight=pack_like(model._outputs, w) if weighted else None,
-                training=trace.training,
+                training=bool(trace.training),
             )
         if not isinstance(loss, Traced):
             raise TypeError(

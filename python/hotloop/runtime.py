@@ -77,6 +77,7 @@ class Runtime:
 
         def _build_for(self, symbols: Any) -> None: ...
 
+        def _acts_unasked(self) -> bool: ...
         def _all_layers(self) -> list[Layer]: ...
 
     def _init_training(self) -> None:
@@ -130,8 +131,9 @@ class Runtime:
         program.give_plan(plan)
         return rows
 
-    def _forward(self, x: Any, training: bool, where: str = "call") -> Any:
-        """Outputs for x. In training mode the rows are one batch, drawn with fresh random numbers."""
+    def _forward(self, x: Any, training: bool | None, where: str = "call") -> Any:
+        """Outputs for x. In training mode the rows are one batch, drawn with fresh random numbers; None leaves it to
+        the layers' own defaults."""
         short = self._shortcut
         if (
             short is not None
@@ -144,9 +146,10 @@ class Runtime:
             if outputs is not None:
                 return outputs
         columns = self._columns(x, where=where)
-        program = self._program("call" if training else "predict")
+        unasked = not training and self._acts_unasked()
+        program = self._program("call" if training else "direct" if unasked and training is None else "predict")
         engine = self._get_engine()
-        if not training:
+        if not training and not unasked:
             self._shortcut = shortcut_for(engine, program)
         n = rows_in(columns)
         seed, step = self._draw(n) if program.draws else (0, 0)
@@ -240,7 +243,8 @@ class Runtime:
         columns: Columns | None = None,
         stack: FrozenStack | None = None,
     ) -> Program:
-        """The program of a mode: "train", "test", "predict", "call", which predicts in training mode, or "sample".
+        """The program of a mode: "train", "test", "predict", "call", which predicts in training mode, "direct", which
+        leaves that to the layers, or "sample".
 
         With a `stack` it starts from the outputs of its frozen layers.
         """
@@ -259,7 +263,7 @@ class Runtime:
         stack: FrozenStack | None = None,
     ) -> Program:
         training = mode in ("train", "call")
-        trace = Trace(engine.dtype, training, engine.slab.index_of)
+        trace = Trace(engine.dtype, None if mode == "direct" else training, engine.slab.index_of)
         trace.sampling = mode == "sample"
         result = self._call_traced(trace) if stack is None else stack.outputs(trace)
         outputs = flatten(result)

@@ -129,13 +129,15 @@ class Trace:
     ----------
     dtype : {"float32", "float64"}
         Of the arithmetic.
-    training : bool
-        What layers that were not told otherwise see as `training`.
+    training : bool or None
+        What layers that were not told otherwise see as `training`; None leaves it to the defaults of their `call`.
     index_of : callable, optional
         A variable's number in the engine; numbered as they come unless told (shape inference only).
     """
 
-    def __init__(self, dtype: str, training: bool = False, index_of: Callable[[Variable], int] | None = None) -> None:
+    def __init__(
+        self, dtype: str, training: bool | None = False, index_of: Callable[[Variable], int] | None = None
+    ) -> None:
         self.graph = _core.Graph(dtype)
         self.dtype = dtype
         self.training = training

@@ -21,6 +21,7 @@ NOT_YET = [
     (L.IntegerLookup, {"sparse": False, "vocabulary_dtype": "int64"}),
     (lambda **k: L.Hashing(3, **k), {"sparse": False}),
     (lambda **k: L.Discretization([0.0], **k), {"sparse": False}),
+    (L.RandomFlip, {"bounding_box_format": None}),
     (L.ReLU, {"autocast": True}),
     (lambda **k: keras.Input((2,), **k), {"sparse": None, "ragged": None, "tensor": None, "optional": False}),
     (lambda **k: L.Layer().add_weight((2,), **k), {

@@ -2,6 +2,7 @@
 
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, RReLU, Softmax
 from .activity_regularization import ActivityRegularization
+from .augmentation import RandomFlip, RandomRotation, RandomTranslation, RandomZoom
 from .batch_normalization import BatchNormalization
 from .category_encoding import CategoryEncoding
 from .dense import Dense
@@ -35,8 +36,10 @@ from .merging import (
 )
 from .noise import GaussianDropout, GaussianNoise
 from .normalization import Normalization
+from .recoloring import RandomBrightness, RandomContrast, RandomHue, RandomSaturation
 from .rescaling import Rescaling
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from .resizing import CenterCrop, RandomCrop, Resizing
 from .serialization import deserialize, serialize
 from .spectral_normalization import SpectralNormalization
 from .string_lookup import StringLookup
@@ -50,6 +53,7 @@ __all__ = [
     "Average",
     "BatchNormalization",
     "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Dense",
     "Discretization",
@@ -78,10 +82,20 @@ __all__ = [
     "Permute",
     "RMSNormalization",
     "RReLU",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomHue",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",

@@ -118,7 +118,7 @@ class Discretization(Layer):
             return bins
         return ops.one_hot(bins, len(boundaries) + 1, self.output_mode)
 
-    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:
+    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
         if self.output_mode != "int":
             return super()._call_on_arrays(args, kwargs, training)
         where = f"Discretization '{self.name}'"

@@ -190,7 +190,7 @@ class Layer(Initialised, Operation):
         *args, **kwargs
             Of `call`: tensors, or nested lists and dicts of them.
         training : bool, optional
-            Inference unless told.
+            Unless told, the default of `call`, which is inference except for layers that augment images.
         """
         if self.nodes is None:
             raise RuntimeError(f"[{type(self).__name__}] expected `super().__init__()` first in its `__init__`.")
@@ -204,7 +204,7 @@ class Layer(Initialised, Operation):
         if trace_of(leaves) is not None:
             return self.trace_call(args, kwargs)
         kwargs.pop("training", None)
-        return self._call_on_arrays(args, kwargs, bool(training))
+        return self._call_on_arrays(args, kwargs, None if training is None else bool(training))
 
     def trace_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         kwargs = dict(kwargs)
@@ -215,7 +215,8 @@ class Layer(Initialised, Operation):
         self._ensure_built(args)
         with trace.layer(self.name, training):
             if _takes_training(type(self).call, len(args)):
-                kwargs["training"] = trace.training or (trace.sampling and self.stochastic)
+                asked = _own_training(type(self).call) if trace.training is None else trace.training
+                kwargs["training"] = asked or (trace.sampling and self.stochastic)
             outputs = self.call(*args, **kwargs)
             if trace.watched is not None:
                 trace.watched.append((self, outputs))
@@ -233,7 +234,7 @@ class Layer(Initialised, Operation):
                 tracing.reset(token)
             self.built = True
 
-    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:
+    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
         from ..eager import call_on_arrays
 
         return call_on_arrays(self, args, kwargs, training)
@@ -274,6 +275,10 @@ class Layer(Initialised, Operation):
                 found[id(layer)] = layer
                 stack.extend(reversed(layer._sublayers()))
         return list(found.values())
+
+    def _acts_unasked(self) -> bool:
+        """Whether `training=True` is the default of this layer or one inside it."""
+        return any(_own_training(type(layer).call) for layer in self._all_layers())
 
     @property
     def weights(self) -> list[Variable]:
@@ -442,6 +447,13 @@ def _takes_training(call: Callable[..., Any], given: int) -> bool:
     if "training" in list(parameters)[1 : 1 + given]:
         return False  # it is among them
     return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+@cache
+def _own_training(call: Callable[..., Any]) -> bool:
+    """The default of `training`: what holds where nobody says."""
+    parameter = inspect.signature(call).parameters.get("training")
+    return parameter is not None and parameter.default is True
 
 
 def _plain_arguments(layer: Layer) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class ColumnLayer(Layer):
         mode = "count" if self.output_mode == "tf_idf" else self.output_mode
         return ops.apply("one_hot", [codes], {"num_tokens": depth, "mode": mode})
 
-    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:
+    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
         if self.output_mode != "int":
             return super()._call_on_arrays(args, kwargs, training)
         where = f"{type(self).__name__} '{self.name}'"
@@ -280,7 +280,7 @@ class IndexLookup(ColumnLayer):
         outputs = super().call(inputs)
         return outputs if self.output_mode != "tf_idf" else ops.multiply(outputs, self._idf)
 
-    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool) -> Any:
+    def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
         if not self.invert:
             return super()._call_on_arrays(args, kwargs, training)
         codes = np.asarray(args[0])

@@ -7,8 +7,8 @@ HL_INLINE double coin_sign(bool tossed, RandomKey key, uint32_t row, Draw what) 
   return tossed && random_word(key, row, int64_t(what)) < 0x80000000u ? -1 : 1;
 }
 
-// Places in the image, in units of 2^-32 pixel: (x0 + xx x + xy y, y0 + yx x + yy y).
-struct Places {
+// WarpPlaces in the image, in units of 2^-32 pixel: (x0 + xx x + xy y, y0 + yx x + yy y).
+struct WarpPlaces {
   int64_t xx, xy, x0, yx, yy, y0;
 };
 constexpr int kPlaceBits = 32;
@@ -19,7 +19,7 @@ HL_INLINE int64_t to_places(double pixels) {
   return int64_t(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-HL_INLINE Places places_of(const Warp& a, const RunState& run, int64_t r) {
+HL_INLINE WarpPlaces places_of(const Warp& a, const RunState& run, int64_t r) {
   const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::augment);
   const uint32_t row = random_row(run, r);
   const double angle = draw_from(a.angle, key, row, Draw::angle), zoom_y = draw_from(a.zoom_y, key, row, Draw::zoom_y);
@@ -116,7 +116,7 @@ HL_INLINE void shift_line(const Warp& a, int64_t sx, int64_t sy, const T* x, T* 
 
 // A line of the output: places inside the image at once, others one by one. 1 channel, or 0 for any number.
 template <class T, int64_t kChannels>
-HL_INLINE void blend_line(const Warp& a, const Places& p, int64_t sx, int64_t sy, const T* x, T* y) {
+HL_INLINE void blend_line(const Warp& a, const WarpPlaces& p, int64_t sx, int64_t sy, const T* x, T* y) {
   const int64_t C = kChannels ? kChannels : a.channels, line = a.width * C;
   const uint64_t inner_width = uint64_t(a.width - 1), inner_height = uint64_t(a.height - 1);
   for (int64_t i = 0; i < a.out_width; ++i, sx += p.xx, sy += p.yx, y += C) {
@@ -133,7 +133,7 @@ HL_INLINE void blend_line(const Warp& a, const Places& p, int64_t sx, int64_t sy
   }
 }
 template <class T, int64_t kChannels>
-HL_INLINE void pick_line(const Warp& a, const Places& p, int64_t sx, int64_t sy, const T* x, T* y) {
+HL_INLINE void pick_line(const Warp& a, const WarpPlaces& p, int64_t sx, int64_t sy, const T* x, T* y) {
   const int64_t C = kChannels ? kChannels : a.channels;
   for (int64_t i = 0; i < a.out_width; ++i, sx += p.xx, sy += p.yx, y += C) {
     const int64_t ix = round_place(sx), iy = round_place(sy);
@@ -148,7 +148,7 @@ HL_INLINE void pick_line(const Warp& a, const Places& p, int64_t sx, int64_t sy,
 
 // A line that runs along a line of the image, pixel by pixel.
 template <class T>
-HL_INLINE void straight_line(const Warp& a, const Places& p, int64_t sx, int64_t sy, const T* x, T* y) {
+HL_INLINE void straight_line(const Warp& a, const WarpPlaces& p, int64_t sx, int64_t sy, const T* x, T* y) {
   const int64_t ix = sx >> kPlaceBits, iy = sy >> kPlaceBits;
   const bool there = a.fill != Fill::constant || (iy >= 0 && iy < a.height - 1);
   const int64_t begin = ix < 0 ? least(-ix, a.out_width) : 0, end = least(a.out_width, a.width - 1 - ix);
@@ -163,7 +163,7 @@ HL_INLINE void straight_line(const Warp& a, const Places& p, int64_t sx, int64_t
 template <class T>
 void warp_forward(const Warp& a, const RunState& run, Worker w) noexcept {
   const Span lines = share(run.rows * a.out_height, w);
-  Places p{};
+  WarpPlaces p{};
   for (int64_t unit = lines.begin, drawn = -1; unit < lines.end; ++unit) {
     const int64_t row = unit / a.out_height, line = unit % a.out_height;
     if (row != drawn) p = places_of(a, run, drawn = row);
@@ -183,7 +183,7 @@ template <class T>
 void warp_backward(const Warp& a, const RunState& run, Worker w) noexcept {
   const Span rows = share(run.rows, w);
   for (int64_t row = rows.begin; row < rows.end; ++row) {
-    const Places p = places_of(a, run, row);
+    const WarpPlaces p = places_of(a, run, row);
     T* dx = row_of<T>(a.x, row);
     const T* dy = row_of<T>(a.y, row);
     for_each_vector<T>(a.height * a.width * a.channels,

@@ -72,6 +72,21 @@ def test_dropout_is_off_where_nobody_says_though_images_change():
     np.testing.assert_array_equal(model(symmetric), model.predict(symmetric, verbose=0))
 
 
+def test_a_layer_of_ones_own_acts_unasked_where_its_default_says_so():
+    class Shifted(L.Layer):
+        def call(self, inputs, training=True):
+            return inputs + 1.0 if training else inputs
+
+    x = np.zeros((2, 3), np.float32)
+    model = keras.Sequential([keras.Input((3,)), keras.Sequential([Shifted()])])
+    model.compile("sgd", "mse")
+    for one in (Shifted(), model):
+        np.testing.assert_array_equal(one(x), x + 1)
+        np.testing.assert_array_equal(one(x, training=False), x)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)
+    assert model.evaluate(x, x, verbose=0) == 0
+
+
 @pytest.mark.parametrize("name", RANDOM)
 def test_every_image_has_a_draw_of_its_own(name):
     same = np.repeat(X[:1], 8, 0)

@@ -145,6 +145,14 @@ def test_constant_indices_pick_other_elements():
     np.testing.assert_array_equal(got, A[:, :1, [2, -1, 0]])
 
 
+@pytest.mark.parametrize(
+    "indices", [[3, 2, 1, 0], [0, 2, 1, 3], [1, 1, 1], [0, 1, 2, 3, 3, 2], [3, 1, -1], [0, 2, 3, 2], [-4, -1], [2]]
+)
+def test_runs_of_indices_pick_other_elements_than_each_alone(indices):
+    np.testing.assert_array_equal(in_model(lambda x: ops.take(x, indices, axis=2), A), A[:, :, indices])
+    check_gradient(lambda x: ops.take(x, indices, axis=2), A)
+
+
 def test_what_cannot_be_picked_is_refused():
     x, codes = keras.Input((3, 4)), keras.Input((2,), dtype="int32")
     with pytest.raises(keras.TraceError, match=r"\[take\] expected constant indices .*take_along_axis"):

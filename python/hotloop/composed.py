@@ -31,9 +31,9 @@ from .shaping import axis_of, get_item
 from .trace import refuse_weights
 
 __all__ = [
-    "all", "any", "average", "convert_to_numpy", "convert_to_tensor", "count_nonzero", "diff", "divide_no_nan", "exp2",
-    "full_like", "isinf", "logaddexp", "logical_xor", "median", "moments", "nan_to_num", "normalize", "roll", "trunc",
-    "unstack",
+    "all", "any", "average", "binary_crossentropy", "categorical_crossentropy", "convert_to_numpy", "convert_to_tensor",
+    "count_nonzero", "diff", "divide_no_nan", "exp2", "full_like", "isinf", "logaddexp", "logical_xor", "median",
+    "moments", "nan_to_num", "normalize", "roll", "sparse_categorical_crossentropy", "trunc", "unstack",
 ]  # fmt: skip
 
 
@@ -82,6 +82,33 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     if arrays:
         return np.average(arrays[0], axis, arrays[1])
     return divide(sum(multiply(x, weights), axis), sum(multiply(weights, ones_like(x)), axis))
+
+
+def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+    """-y log p - (1 - y) log(1 - p) of every element, p clipped away from 0 and 1, or the sigmoid of logits."""
+    from .losses import formulas
+
+    target, output = _arrays("binary_crossentropy", target, output) or (target, output)
+    if target.shape != output.shape:
+        raise ValueError(
+            f"[binary_crossentropy] expected target and output of one shape, received {target.shape} and "
+            f"{output.shape}."
+        )
+    return formulas.binary_crossentropies(target, output, from_logits)
+
+
+def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """`losses.categorical_crossentropy`: one value for the classes on the last axis."""
+    from . import losses
+
+    return losses.categorical_crossentropy(target, output, from_logits, axis=axis)
+
+
+def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """`losses.sparse_categorical_crossentropy`: one value for the classes on the last axis."""
+    from . import losses
+
+    return losses.sparse_categorical_crossentropy(target, output, from_logits, axis=axis)
 
 
 def convert_to_tensor(x: Any, dtype: str | None = None, sparse: bool | None = None) -> Any:

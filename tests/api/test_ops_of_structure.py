@@ -385,3 +385,21 @@ def test_a_loss_that_takes_the_largest_of_a_batch_is_refused_without_saying_what
     model.compile("sgd", lambda y, p: ops.max(ops.abs(y - p)))
     with pytest.raises(ValueError, match=r"\[max\] expected axis .* over the batch a loss has sum and mean alone"):
         model.fit(A[0], A[0, :, :1], verbose=0)
+
+
+def test_crossentropies_are_others_than_those_of_losses():
+    p = np.array([[0.1, 0.7, 0.2], [0.5, 0.25, 0.25]], np.float32)
+    y, number = np.eye(3, dtype=np.float32)[[1, 2]], np.array([[1], [2]], np.int32)
+    each = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    z = np.log(p / (1 - p))
+    for function, left, right, want in (
+        (lambda t, x: ops.binary_crossentropy(t, x), y, p, each),
+        (lambda t, x: ops.binary_crossentropy(t, x, from_logits=True), y, z, each),
+        (lambda t, x: ops.categorical_crossentropy(t, x), y, p, -np.log([0.7, 0.25])),
+        (lambda t, x: ops.categorical_crossentropy(t, x, from_logits=True), y, np.log(p), -np.log([0.7, 0.25])),
+        (lambda t, x: ops.sparse_categorical_crossentropy(t, x), number, p, -np.log([0.7, 0.25])),
+    ):
+        np.testing.assert_allclose(function(left, right), want, rtol=1e-5)
+        np.testing.assert_allclose(in_model(function, np.asarray(left, np.float32), right), want, rtol=1e-5)
+    with pytest.raises(ValueError, match="of one shape"):
+        ops.binary_crossentropy(y, p[:, :2])

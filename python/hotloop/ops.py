@@ -9,12 +9,14 @@ Comparisons give 0 or 1 in a model. A loss or a metric may also sum over the bat
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from . import activations, contraction, elementwise, picking, shaping
+from . import activations, composed, contraction, elementwise, picking, shaping
+from .composed import *  # noqa: F403
 from .contraction import *  # noqa: F403
 from .elementwise import *  # noqa: F403
 from .elementwise import abs, add, exp, is_symbolic, log, multiply, not_equal, power, sqrt, square, subtract
@@ -29,7 +31,7 @@ __all__ = [
     "apply", "argmax", "argmin", "cast", "concatenate", "convert_to_tensor", "cumsum", "dense", "drop_connect", "dropout",
     "flatten", "logsumexp", "matmul", "max", "mean", "min", "noise", "norm", "one_hot", "prod", "reshape", "rrelu",
     "shape", "softmax", "std", "stop_gradient", "sum", "var",
-    *contraction.__all__, *elementwise.__all__, *picking.__all__, *shaping.__all__,
+    *composed.__all__, *contraction.__all__, *elementwise.__all__, *picking.__all__, *shaping.__all__,
     *[name for name in activations.names() if name != "softmax"],
 ]  # fmt: skip
 
@@ -62,7 +64,7 @@ def apply(op: str, inputs: Sequence[Any], attrs: dict[str, Any] | None = None) -
     array([[0., 2.]], dtype=float32)
     """
     attrs = {name: _plain(value) for name, value in (attrs or {}).items()}
-    if any(isinstance(x, KerasTensor) for x in inputs):
+    if builtins.any(isinstance(x, KerasTensor) for x in inputs):
         return _record(OpCall(op, attrs), tuple(x.tolist() if isinstance(x, np.ndarray) else x for x in inputs))
     trace = trace_of(list(inputs))
     if trace is not None:
@@ -119,7 +121,7 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
 
 def concatenate(xs: Sequence[Any], axis: int = -1) -> Any:
     """Join tensors along an axis other than the batch."""
-    if not any(isinstance(x, Symbolic) for x in xs):
+    if not builtins.any(isinstance(x, Symbolic) for x in xs):
         return np.concatenate([np.asarray(x) for x in xs], axis)
     return apply("concatenate", list(xs), {"axis": axis})
 
@@ -415,8 +417,8 @@ def _axes(kind: str, x: Any, axis: Any) -> set[int]:
     rank = len(x.shape)
     given = list(range(rank)) if axis is None else list(axis) if isinstance(axis, (tuple, list)) else [axis]
     inside = [isinstance(a, (int, np.integer)) and -rank <= a < rank for a in given]
-    axes = {int(a) % rank for a in given} if all(inside) else {0}
-    if not all(inside) or (rank and not given) or (0 in axes and elementwise.is_batch(x) and not _sums_batches(kind, x)):
+    axes = {int(a) % rank for a in given} if builtins.all(inside) else {0}
+    if not builtins.all(inside) or (rank and not given) or (0 in axes and elementwise.is_batch(x) and not _sums_batches(kind, x)):
         raise ValueError(
             f"[{kind}] expected axis to name axes of shape {tuple(x.shape)}"
             f"{' other than the batch' if elementwise.is_batch(x) else ''}, received {axis}"
@@ -433,7 +435,7 @@ def _sums_batches(kind: str, x: Any) -> bool:
 def _record(call: OpCall, inputs: tuple) -> KerasTensor:
     from .config import floatx
 
-    if any(isinstance(x, Variable) for x in inputs):
+    if builtins.any(isinstance(x, Variable) for x in inputs):
         raise TraceError(f"[{call.op}] expected a layer around a variable, so that the model can track it.")
     node = Node(call, inputs, {}, infer_outputs(call, inputs, {}, floatx()))
     return node.outputs[0]

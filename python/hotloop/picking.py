@@ -48,12 +48,23 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
             raise IndexError(f"[take] expected indices from {-size} to {size - 1}, received {i}.")
     if indices.ndim == 0:
         return get_item(x, (*before, int(indices)))
-    if indices.size == 0:
-        parts = [get_item(x, (*before, slice(0, 0)))]
-    else:
-        parts = [get_item(x, (*before, slice(i, i + 1))) for i in (indices.ravel() % size).tolist()]
-    y = concatenate(parts, axis)
+    parts = [get_item(x, (*before, run)) for run in _runs((indices.ravel() % max(size, 1)).tolist())]
+    y = parts[0] if len(parts) == 1 else concatenate(parts, axis)
     return y if indices.ndim == 1 else reshape(y, [-1, *x.shape[1:axis], *indices.shape, *x.shape[axis + 1 :]])
+
+
+def _runs(indices: list[int]) -> list[slice]:
+    """Slices that give these indices one after the other, each as long as its step stays the same."""
+    runs, at = [], 0
+    while at < len(indices):
+        first, end = indices[at], at + 1
+        step = indices[end] - first if end < len(indices) and indices[end] != first else 1
+        while end < len(indices) and indices[end] - indices[end - 1] == step:
+            end += 1
+        stop = indices[end - 1] + (1 if step > 0 else -1)
+        runs.append(slice(first, None if stop < 0 else stop, step))
+        at = end
+    return runs or [slice(0, 0)]
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:

@@ -145,6 +145,14 @@ def test_constant_indices_pick_other_elements():
     np.testing.assert_array_equal(got, A[:, :1, [2, -1, 0]])
 
 
+@pytest.mark.parametrize(
+    "indices", [[3, 2, 1, 0], [0, 2, 1, 3], [1, 1, 1], [0, 1, 2, 3, 3, 2], [3, 1, -1], [0, 2, 3, 2], [-4, -1], [2]]
+)
+def test_runs_of_indices_pick_other_elements_than_each_alone(indices):
+    np.testing.assert_array_equal(in_model(lambda x: ops.take(x, indices, axis=2), A), A[:, :, indices])
+    check_gradient(lambda x: ops.take(x, indices, axis=2), A)
+
+
 def test_what_cannot_be_picked_is_refused():
     x, codes = keras.Input((3, 4)), keras.Input((2,), dtype="int32")
     with pytest.raises(keras.TraceError, match=r"\[take\] expected constant indices .*take_along_axis"):
@@ -309,3 +317,89 @@ def test_a_model_of_these_functions_is_another_after_a_file(tmp_path):
     model.save(tmp_path / "m.safetensors")
     again = keras.models.load_model(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(model.predict(A, verbose=0), again.predict(A, verbose=0))
+
+
+COMPOSED = [
+    ("all", lambda o, x: o.all(x > -1.5, axis=1), False),
+    ("any", lambda o, x: o.any(x > 1.5, axis=-1, keepdims=True), False),
+    ("count_nonzero", lambda o, x: o.count_nonzero(x > 0.3, axis=1), False),
+    ("average", lambda o, x: o.average(x, axis=2), True),
+    ("weighted average", lambda o, x: o.average(x, axis=2, weights=x * x + 1.0), True),
+    ("diff", lambda o, x: o.diff(x, axis=1), True),
+    ("diff twice", lambda o, x: o.diff(x, n=2), True),
+    ("exp2", lambda o, x: o.exp2(x), True),
+    ("full_like", lambda o, x: o.full_like(x, 3.5), False),
+    ("isinf", lambda o, x: o.isinf(1 / (x > 0)), False),
+    ("logaddexp", lambda o, x: o.logaddexp(x, 0.5 - 2 * x), True),
+    ("logical_xor", lambda o, x: o.logical_xor(x > 0, x > 1), False),
+    ("median", lambda o, x: o.median(x, axis=1), True),
+    ("median of two", lambda o, x: o.median(x, axis=2, keepdims=True), True),
+    ("nan_to_num", lambda o, x: o.nan_to_num(o.log(x), nan=2.0) + o.nan_to_num(1 / o.maximum(x, 0.0), posinf=5), False),
+    ("roll", lambda o, x: o.roll(x, 1, axis=1), True),
+    ("roll back", lambda o, x: o.roll(x, -6, axis=2), True),
+    ("trunc", lambda o, x: o.trunc(2.3 * x), False),
+]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("name", "function", "smooth"), COMPOSED, ids=[c[0] for c in COMPOSED])
+def test_a_composed_function_means_another_thing_than_numpys(name, function, smooth):
+    want = np.asarray(function(np, A))
+    np.testing.assert_allclose(function(ops, A), want, rtol=1e-6, atol=1e-6)
+    got = in_model(lambda x: ops.add(function(ops, x), 0.0), A)
+    np.testing.assert_allclose(got, want.astype(float), rtol=1e-5, atol=1e-6)
+    if smooth:
+        check_gradient(lambda x: function(ops, x), A)
+
+
+def test_functions_of_numpys_names_take_tensors_otherwise():
+    np.testing.assert_allclose(ops.normalize(A), A / np.linalg.norm(A, axis=-1, keepdims=True), rtol=1e-6)
+    want = A / np.abs(A).sum(1, keepdims=True)
+    np.testing.assert_allclose(in_model(lambda x: ops.normalize(x, axis=1, order=1), A), want, rtol=1e-5)
+    assert not ops.normalize(np.zeros((1, 3))).any()
+    for k, want in enumerate((A.mean((1, 2)), A.var((1, 2)))):
+        np.testing.assert_allclose(in_model(lambda x, k=k: ops.moments(x, (1, 2))[k], A), want, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(ops.moments(A, (1, 2))[k], want, rtol=1e-5, atol=1e-6)
+    parts = in_model(lambda x: ops.concatenate(ops.unstack(x, axis=1)[::-1]), A)
+    np.testing.assert_array_equal(parts, A[:, ::-1].reshape(2, -1))
+    np.testing.assert_array_equal(ops.unstack(A, axis=1)[1], A[:, 1])
+    safe = in_model(lambda x: ops.divide_no_nan(x, ops.relu(x)), A)
+    np.testing.assert_array_equal(safe, A > 0)
+    np.testing.assert_array_equal(ops.divide_no_nan(A, np.maximum(A, 0)), A > 0)
+    assert ops.convert_to_tensor([1, 2], "float32").dtype == np.float32
+    x = keras.Input((3,))
+    assert ops.convert_to_tensor(x) is x
+
+
+def test_the_gradient_where_nothing_is_divided_is_nan():
+    check_gradient(lambda x: ops.divide_no_nan(x, ops.relu(x - 0.5)), np.where(A > 0.5, A, -1.0))
+
+
+def test_infinities_are_added_to_nan():
+    a, b = np.array([np.inf, -np.inf, np.inf, -np.inf]), np.array([np.inf, -np.inf, 1.0, 1.0])
+    np.testing.assert_array_equal(ops.logaddexp(a, b), np.logaddexp(a, b))
+
+
+def test_a_loss_that_takes_the_largest_of_a_batch_is_refused_without_saying_what_there_is():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", lambda y, p: ops.max(ops.abs(y - p)))
+    with pytest.raises(ValueError, match=r"\[max\] expected axis .* over the batch a loss has sum and mean alone"):
+        model.fit(A[0], A[0, :, :1], verbose=0)
+
+
+def test_crossentropies_are_others_than_those_of_losses():
+    p = np.array([[0.1, 0.7, 0.2], [0.5, 0.25, 0.25]], np.float32)
+    y, number = np.eye(3, dtype=np.float32)[[1, 2]], np.array([[1], [2]], np.int32)
+    each = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    z = np.log(p / (1 - p))
+    for function, left, right, want in (
+        (lambda t, x: ops.binary_crossentropy(t, x), y, p, each),
+        (lambda t, x: ops.binary_crossentropy(t, x, from_logits=True), y, z, each),
+        (lambda t, x: ops.categorical_crossentropy(t, x), y, p, -np.log([0.7, 0.25])),
+        (lambda t, x: ops.categorical_crossentropy(t, x, from_logits=True), y, np.log(p), -np.log([0.7, 0.25])),
+        (lambda t, x: ops.sparse_categorical_crossentropy(t, x), number, p, -np.log([0.7, 0.25])),
+    ):
+        np.testing.assert_allclose(function(left, right), want, rtol=1e-5)
+        np.testing.assert_allclose(in_model(function, np.asarray(left, np.float32), right), want, rtol=1e-5)
+    with pytest.raises(ValueError, match="of one shape"):
+        ops.binary_crossentropy(y, p[:, :2])

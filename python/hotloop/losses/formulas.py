@@ -153,14 +153,15 @@ def binary_crossentropy(
 ) -> Any:
     _check_axis("binary_crossentropy", axis)
     y_true, y_pred = _floats(y_true, y_pred)
-    return ops.mean(_binary_crossentropy(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits), axis=-1)
+    return ops.mean(binary_crossentropies(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits), axis=-1)
 
 
 def _smoothed_binary(y_true: Any, label_smoothing: float) -> Any:
     return y_true * (1 - label_smoothing) + label_smoothing / 2 if label_smoothing else y_true
 
 
-def _binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool) -> Any:
+def binary_crossentropies(y_true: Any, y_pred: Any, from_logits: bool) -> Any:
+    """One value an element."""
     if from_logits:
         return y_true * ops.softplus(-y_pred) + (1.0 - y_true) * ops.softplus(y_pred)
     y_pred = ops.clip(y_pred, epsilon(), 1 - epsilon())
@@ -207,7 +208,7 @@ def binary_focal_crossentropy(
     if from_logits:
         y_pred = ops.sigmoid(y_pred)
     missed = 1.0 - (y_true * y_pred + (1.0 - y_true) * (1.0 - y_pred))
-    value = ops.power(missed, gamma) * _binary_crossentropy(y_true, y_pred, False)
+    value = ops.power(missed, gamma) * binary_crossentropies(y_true, y_pred, False)
     if apply_class_balancing:
         value = value * (y_true * alpha + (1.0 - y_true) * (1 - alpha))
     return ops.mean(value, axis=-1)

@@ -200,7 +200,7 @@ class Engine:
         seed: int = 0,
         rows: int = FORWARD_ROWS,
     ) -> list[np.ndarray]:
-        """Run all `n` rows, at most `rows` at a time, and return the outputs; in one batch where rows depend on others."""
+        """Run all `n` rows, at most `rows` at a time (or all at once, where they depend on others): the outputs."""
         dataset = program.bind(columns, where)
         outputs = [np.empty((n, *shape), program.dtype) for shape in program.output_shapes]
         batch = n if program.training or program.couples_rows or n < _TEAM_ROWS else _batch_for(n, rows)

@@ -28,8 +28,8 @@ from .trace import Traced, TracedInput, TracedProduct, infer_outputs, refuse_wei
 from .variable import Variable
 
 __all__ = [
-    "apply", "argmax", "argmin", "cast", "concatenate", "convert_to_tensor", "cumsum", "dense", "drop_connect", "dropout",
-    "flatten", "logsumexp", "matmul", "max", "mean", "min", "noise", "norm", "one_hot", "prod", "reshape", "rrelu",
+    "apply", "argmax", "argmin", "cast", "concatenate", "cumsum", "dense", "drop_connect", "dropout", "flatten",
+    "logsumexp", "matmul", "max", "mean", "min", "noise", "norm", "one_hot", "prod", "reshape", "rrelu",
     "shape", "softmax", "std", "stop_gradient", "sum", "var",
     *composed.__all__, *contraction.__all__, *elementwise.__all__, *picking.__all__, *shaping.__all__,
     *[name for name in activations.names() if name != "softmax"],
@@ -323,13 +323,6 @@ def cast(x: Any, dtype: str) -> Any:
     return x
 
 
-def convert_to_tensor(x: Any, dtype: str | None = None) -> Any:
-    """A tensor of a model as it is, anything else as an array; `cast` to a dtype where one is told."""
-    if dtype is not None:
-        return cast(x, dtype)
-    return x if is_symbolic([x]) else np.asarray(x)
-
-
 def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:
     """Indicator vectors of integer codes; `mode` "multi_hot" and "count" put the last axis into one vector."""
     return apply("one_hot", [codes(x, num_classes)], {"num_tokens": num_classes, "mode": mode})
@@ -418,7 +411,8 @@ def _axes(kind: str, x: Any, axis: Any) -> set[int]:
     given = list(range(rank)) if axis is None else list(axis) if isinstance(axis, (tuple, list)) else [axis]
     inside = [isinstance(a, (int, np.integer)) and -rank <= a < rank for a in given]
     axes = {int(a) % rank for a in given} if builtins.all(inside) else {0}
-    if not builtins.all(inside) or (rank and not given) or (0 in axes and elementwise.is_batch(x) and not _sums_batches(kind, x)):
+    whole = 0 in axes and elementwise.is_batch(x) and not _sums_batches(kind, x)
+    if not builtins.all(inside) or (rank and not given) or whole:
         raise ValueError(
             f"[{kind}] expected axis to name axes of shape {tuple(x.shape)}"
             f"{' other than the batch' if elementwise.is_batch(x) else ''}, received {axis}"

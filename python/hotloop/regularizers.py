@@ -179,7 +179,7 @@ _TABLE: Table[Regularizer] = Table(
 def get(identifier: Any) -> Callable[[Any], Any] | None:
     """The regularizer of a name, a dict, a class or an instance; None, and a function of one's own, stay as they are.
 
-    A function, or the `__call__` of a subclass, makes a penalty from a weight with `hotloop.ops`. It is traced once, and
+    A function, or the `__call__` of a subclass, makes a penalty from a weight with `hotloop.ops`. It is traced once and
     differentiated.
 
     Raises

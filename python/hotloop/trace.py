@@ -347,7 +347,7 @@ class Trace:
             )
         if array.size > _CONSTANT:
             raise ValueError(
-                f"[{self.layer_name}] expected an array of at most {_CONSTANT} numbers beside a tensor, received one of "
+                f"[{self.layer_name}] expected an array of at most {_CONSTANT} numbers beside a tensor, received "
                 f"{array.size}. Make it a weight: add_weight(shape, initializer=..., trainable=False)."
             )
         attrs = {"shape": list(array.shape), "values": [float(number) for number in array.reshape(-1)]}

@@ -332,7 +332,7 @@ class Layer(Initialised, Operation):
         """
         trace = tracing.get()
         if not trace:
-            raise RuntimeError(f"[{self.name}] expected add_loss inside `call`, where the loss is made from its tensors.")
+            raise RuntimeError(f"[{self.name}] expected add_loss inside `call`, where its tensors are.")
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
             trace.add_loss(value)
 

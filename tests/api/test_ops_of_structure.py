@@ -383,7 +383,7 @@ def test_infinities_are_added_to_nan():
 def test_a_loss_that_takes_the_largest_of_a_batch_is_refused_without_saying_what_there_is():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     model.compile("sgd", lambda y, p: ops.max(ops.abs(y - p)))
-    with pytest.raises(ValueError, match=r"\[max\] expected axis .* over the batch a loss has sum and mean alone"):
+    with pytest.raises(ValueError, match=r"\[max\] expected axis .* over the batch there are sum and mean"):
         model.fit(A[0], A[0, :, :1], verbose=0)
 
 

@@ -85,7 +85,7 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
-    """-y log p - (1 - y) log(1 - p) of every element, p clipped away from 0 and 1, or the sigmoid of logits."""
+    """Of every element -y log p - (1 - y) log(1 - p), p clipped away from 0 and 1, or the sigmoid of logits."""
     from .losses import formulas
 
     target, output = _arrays("binary_crossentropy", target, output) or (target, output)

@@ -295,3 +295,18 @@ def test_keras_takes_these_configurations(name, theirs):
     for key, value in config.items():
         if key != "dtype":
             assert json.dumps(theirs_config[key]) == json.dumps(value), key
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras's own
+@pytest.mark.parametrize("name", ALL)
+def test_files_go_to_keras_and_back(name, theirs, tmp_path):
+    pytest.importorskip("h5py")
+    model = net(ALL[name]())
+    want = model.predict(X, verbose=0)
+    model.save(tmp_path / "ours.keras")
+    there = theirs.models.load_model(tmp_path / "ours.keras")
+    if name != "RandomCrop":  # Keras does not crop in inference
+        np.testing.assert_allclose(there.predict(X, verbose=0), want, atol=1e-4)
+    there.save(tmp_path / "theirs.keras")
+    back = keras.models.load_model(tmp_path / "theirs.keras")
+    np.testing.assert_array_equal(back.predict(X, verbose=0), want)

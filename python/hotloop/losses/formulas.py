@@ -186,8 +186,9 @@ def sparse_categorical_crossentropy(
             f"[sparse_categorical_crossentropy] expected ignore_class=None, received {ignore_class}. Give those "
             "samples a sample_weight of 0."
         )
-    y_true, y_pred = _floats(y_true, y_pred)
-    return categorical_crossentropy(_one_hot(y_true, y_pred), y_pred, from_logits)
+    numbers = ops.expand_dims(y_true, -1) if y_true.ndim < y_pred.ndim else y_true
+    log_p = ops.log_softmax(y_pred) if from_logits else ops.log(_probabilities(y_pred))
+    return -ops.squeeze(ops.take_along_axis(log_p, numbers, -1), -1)
 
 
 def binary_focal_crossentropy(

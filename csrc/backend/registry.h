@@ -13,15 +13,28 @@ struct KernelRow {
   Kernels f32, f64;
 };
 
-// The row in use: HOTLOOP_BACKEND's, else the best this machine has. Chosen at the first call and kept.
+// The row of trainers made from now on: that of the device that was set, else HOTLOOP_BACKEND's, else the processor's.
 // Throws DeviceError if the row asked for is absent, ValueError if `dtype` is no arithmetic type.
 const Kernels& kernels(DType dtype);
+// The processor's: HOTLOOP_BACKEND's if it names one, else the best this machine has. Chosen at the first call and kept.
+const Kernels& processor_kernels(DType dtype);
 
-// Rows this machine can run, best last.
+// Rows this machine can run, devices first, then the processor's, best last.
 std::vector<std::string> available_rows();
+
+// "cpu", then the devices of this machine.
+std::vector<std::string> devices();
+// Throws DeviceError if there is no such device, and says why.
+void set_device(const std::string& name);
+std::string device();
 
 // One constant per instruction set: the only symbol its object exports. It is initialised at compile time, so that
 // loading the library runs no code of an instruction set the machine may lack.
-extern const KernelRow cpu_generic, cpu_avx2, cpu_avx512, cpu_neon;
+extern const KernelRow cpu_generic, cpu_avx2, cpu_avx512, cpu_neon, cuda_emulated_row;
+
+// Of NVIDIA GPUs: the tables, and why there is no device to use, or "".
+const Kernels& cuda_kernels_f32();
+const Kernels& cuda_kernels_f64();
+std::string cuda_refusal();
 
 }  // namespace hl

@@ -44,7 +44,7 @@ py::array_t<int64_t> make_permutation(int64_t n, uint64_t seed, int64_t epoch) {
 
 py::array random(const std::string& kind, const Shape& shape, double a, double b, uint64_t seed, int64_t stream,
                  const std::string& dtype) {
-  const Kernels& row = kernels(dtype_from(dtype));
+  const Kernels& row = processor_kernels(dtype_from(dtype));
   const Distribution distribution = distribution_from(kind, a, b);
   py::array array(numpy_dtype(row.dtype), shape);
   void* data = array.mutable_data();

@@ -49,6 +49,9 @@ void bind_info(py::module_& m) {
   m.def(
       "row", [](const std::string& dtype) { return kernels(dtype_from(dtype)).row; }, py::arg("dtype") = "float32",
       "The row in use.");
+  m.def("devices", &devices, "'cpu', and the devices that this machine has.");
+  m.def("device", &device, "The device of models made from now on.");
+  m.def("set_device", &set_device, py::arg("name"), "Choose it.");
   m.def("threads", &available_workers, "Workers a team may have on this machine, by its present limits.");
   m.def("set_threads", &set_workers, py::arg("count"), "Ask for a number of workers; None takes the wish back.");
   m.def("build_info", &build_info, "Version, compiler and kind of team this extension was built with.");

@@ -1,5 +1,13 @@
 // Philox by whole vectors. Included after core/simd.h and core/philox.h, once per instruction set.
 
+#if defined(HL_ISA_SCALAR)
+HL_INLINE void random_block(RandomKey key, uint32_t row, int64_t block, uint32_t* HL_RESTRICT words) {
+  for (int e = 0; e < 16; ++e) {
+    const Words4 four = philox({{uint32_t(block * 16 + e), row, key.step, key.stream}}, key.key0, key.key1);
+    for (int w = 0; w < 4; ++w) words[e + 16 * w] = four.w[w];
+  }
+}
+#else
 // Words of the 64 columns of one block of a row, in column order. A counter has a 64-bit lane to itself: products read
 // only the low half of a lane, so a product's high and low words are a shift of it and it itself, and what is left in
 // the high halves does no harm. Even and odd counters run side by side, which hides the multiplications' latency.
@@ -31,3 +39,4 @@ HL_INLINE void random_block(RandomKey key, uint32_t row, int64_t block, uint32_t
       VecU32((RawU32)((c[w][0] & Wide(0xffffffffu)) | (c[w][1] << 32)).v).store(words + e + 16 * w);
   }
 }
+#endif

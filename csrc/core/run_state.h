@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "core/macros.h"
+
 namespace hl {
 
 // Of a plan with fixed steps: all, these alone, or the others, over what these left in the arena.
@@ -33,7 +35,7 @@ struct Span {
 };
 
 // Contiguous share of n units: sizes differ by at most one.
-static inline __attribute__((always_inline)) Span share(int64_t n, Worker w) {
+HL_INLINE Span share(int64_t n, Worker w) {
   const int64_t each = n / w.count, extra = n % w.count;
   const int64_t begin = w.id * each + (w.id < extra ? w.id : extra);
   return {begin, begin + each + (w.id < extra ? 1 : 0)};

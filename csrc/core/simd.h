@@ -271,6 +271,7 @@ struct Vec {
     return a.v[0] > a.v[1] ? a.v[0] : a.v[1];
   }
   friend HL_INLINE T min_of(Vec a) { return -max_of(-a); }
+  friend HL_INLINE T first_of(Vec a) { return a.v[0]; }
 };
 
 template <class T>

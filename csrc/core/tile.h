@@ -21,21 +21,6 @@ constexpr bool kLoadsToSpare = true;
 constexpr bool kLoadsToSpare = false;  // products and sums are two instructions each
 #endif
 
-template <int N>
-struct Const {
-  constexpr HL_INLINE operator int() const { return N; }
-};
-template <class Body, int... I>
-HL_INLINE void unroll_over(Body body, std::integer_sequence<int, I...>) {
-  (body(Const<I>()), ...);
-}
-// body(0), .., body(N - 1) as straight code. A loop would do for the reader; GCC 12 keeps an array of sums in memory if
-// it meets one loop over it that it has not unrolled by then.
-template <int N, class Body>
-HL_INLINE void unroll(Body body) {
-  unroll_over(body, std::make_integer_sequence<int, N>());
-}
-
 // v, in a register from here on: GCC would load it again in every multiply-add that uses it.
 template <class T>
 HL_INLINE Vec<T> pin(Vec<T> v) {

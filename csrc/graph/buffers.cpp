@@ -1,5 +1,6 @@
 // The part of the planner that rules talk to: buffers, accesses and steps; and where they end up.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -21,6 +22,12 @@ int64_t checked_product(int64_t a, int64_t b) {
     throw MemoryError("[plan] a buffer of " + std::to_string(a) + " x " + std::to_string(b) +
                       " elements does not fit in memory. Use a smaller batch_size or fewer units.");
   return product;
+}
+
+// Threads of a device for a step: about one for four elements that come or go, in whole warps.
+int threads_for(const Cost& cost) {
+  constexpr double kLeast = 32, kMost = 1 << 18;
+  return int(std::clamp(std::ceil(cost.bytes / 16 / kLeast) * kLeast, kLeast, kMost));
 }
 
 }  // namespace
@@ -100,6 +107,13 @@ double* Planner::input_accumulator(int i) {
   return placing_ ? plan_.accumulators_.data() + 4 * accumulator_of_.at(value(input_value(i)).node) : nullptr;
 }
 
+const double* Planner::numbers(const std::string& attribute) {
+  if (!placing_) return nullptr;
+  const std::vector<double>& values = attrs().numbers(attribute);
+  plan_.numbers_.emplace_back(values.begin(), values.end(), Reachable<double>{kernels_.device});
+  return plan_.numbers_.back().data();
+}
+
 Source* Planner::source() {
   const int index = source_of_.emplace(node_, int(source_of_.size())).first->second;
   return placing_ ? &plan_.sources_[size_t(index)] : nullptr;
@@ -158,7 +172,7 @@ void Planner::step(const char* kernel, StepFn fn, const void* args, size_t size,
   record.order = order;
   record.accesses = std::move(accesses_);
   accesses_.clear();
-  record.step = {fn, nullptr, kernel, node_, false, is_fixed(order), order >= Order::kUpdate, cost, {}, 0};
+  record.step = {fn, nullptr, kernel, node_, false, is_fixed(order), order >= Order::kUpdate, cost, 0, {}, 0};
   if (placing_) {
     plan_.args_.emplace_back((size + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
     std::memcpy(plan_.args_.back().data(), args, size);
@@ -226,7 +240,7 @@ void Planner::place_buffers() {
     small_ = false;
     bytes = place_in_order(order_of_steps());
   }
-  plan_.arena_ = Buffer(bytes, plan_.options_.account);
+  plan_.arena_ = Buffer(bytes, kernels_.device, plan_.options_.account);
 }
 
 bool Planner::conflicts(const std::vector<Access>& before, const std::vector<Access>& now) const {
@@ -260,6 +274,7 @@ void Planner::finish() {
     }
     if (record.step.cost.bytes == 0) record.step.cost.bytes = bytes;
     plan_.seconds_ += std::max(record.step.cost.flops / 5e10, record.step.cost.bytes / 5e10);
+    record.step.threads = threads_for(record.step.cost);
     plan_.steps_.push_back(record.step);
   }
 }

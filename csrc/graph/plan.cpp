@@ -24,7 +24,15 @@ bool finite(const Tensor& value, int64_t rows, int64_t features) {
 
 Plan::Plan(const Graph& graph, const Kernels& kernels, const std::vector<Variable>& variables,
            const PlanOptions& options)
-    : graph_(fuse(graph)), options_(options), dtype_(kernels.dtype) {
+    : graph_(fuse(graph)),
+      options_(options),
+      dtype_(kernels.dtype),
+      device_(kernels.device),
+      sources_(Reachable<Source>{device_}),
+      sinks_(Reachable<Sink>{device_}),
+      accumulators_(Reachable<double>{device_}),
+      ranges_(Reachable<OptimizerRange>{device_}),
+      queue_(device_ ? 1 : 0, Reachable<StateQueue>{device_}) {
   if (options.max_rows < 1)
     throw ValueError("[plan] expected a batch of at least 1 row, received " + std::to_string(options.max_rows) + ".");
   if (kernels.dtype != graph.dtype()) throw ValueError("[plan] expected kernels of the graph's dtype.");
@@ -59,10 +67,38 @@ void Plan::run(const RunState& state, Worker worker, Barrier& barrier) const noe
   }
 }
 
+void Plan::queue(const RunState& state) const noexcept {
+  for (const Step& step : steps_)
+    if (runs(step, state)) step.fn(step.args, state, {0, step.threads});
+}
+
+void Plan::queue(const RunState* states, int64_t count) noexcept {
+  StateQueue& queue_of_states = queue_[0];
+  const bool whole = count > 0 && states[0].part == Part::whole;
+  const bool same_steps = whole && (!options_.optimizer || options_.optimizer->accumulation == 1);
+  if (same_steps && !recording_) {
+    const auto body = [](void* plan) {
+      Plan& self = *static_cast<Plan*>(plan);
+      self.device_->advance(&self.queue_[0]);
+      self.queue(self.queue_[0].current);
+    };
+    if (void* recording = device_->record(body, this)) recording_ = {recording, device_->forget};
+  }
+  queue_of_states.states = states;
+  queue_of_states.next = 0;
+  for (int64_t b = 0; b < count; ++b) same_steps && recording_ ? device_->replay(recording_.get()) : queue(states[b]);
+}
+
+// A step, done when this returns.
+void Plan::run_alone(const Step& step, const RunState& state) const {
+  step.fn(step.args, state, {0, device_ ? step.threads : 1});
+  if (device_) device_->wait();
+}
+
 std::string Plan::run_checked(const RunState& state) const {
   for (const Step& step : steps_) {
     if (!runs(step, state)) continue;
-    step.fn(step.args, state, {0, 1});
+    run_alone(step, state);
     if (!step.output) continue;
     const bool ok = dtype_ == DType::f32 ? finite<float>(step.output, state.rows, step.features)
                                          : finite<double>(step.output, state.rows, step.features);
@@ -78,7 +114,7 @@ std::vector<double> Plan::time_steps(const RunState& state, int repeats) const {
   for (int r = 0; r < repeats; ++r)
     for (size_t i = 0; i < steps_.size(); ++i) {
       const Clock::time_point start = Clock::now();
-      steps_[i].fn(steps_[i].args, state, {0, 1});
+      run_alone(steps_[i], state);
       least[i] = std::min(least[i], std::chrono::duration<double>(Clock::now() - start).count());
     }
   return least;

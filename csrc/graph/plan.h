@@ -47,6 +47,7 @@ struct Step {
   bool fixed;    // made once for several runs of the rest (core/run_state.h)
   bool updates;  // of the update or after it
   Cost cost;
+  int threads;   // that run it on a device
   Tensor output;         // the node's value, where this step finishes it; else empty
   int64_t features = 0;  // of that value
 };
@@ -58,6 +59,10 @@ class Plan {
 
   // One batch, on every worker of the team at once. `barrier` is the team's.
   void run(const RunState& state, Worker worker, Barrier& barrier) const noexcept;
+  // One batch on the device of these kernels, queued behind what it does; it reaches `state`.
+  void queue(const RunState& state) const noexcept;
+  // The same for `count` batches with the states at `states`, which the device reaches.
+  void queue(const RunState* states, int64_t count) noexcept;
   // One batch on one worker, looking at every value for NaN or Inf; the name of the first node that made one, or "".
   std::string run_checked(const RunState& state) const;
   // Seconds of each step on one worker, the least of `repeats` batches: what benchmarks/ops prints.
@@ -72,10 +77,10 @@ class Plan {
   double seconds() const { return seconds_; }  // rough, of one batch on one worker
   int64_t memory() const { return arena_.bytes(); }
 
-  std::vector<Source>& sources() { return sources_; }  // one per input node, in order
-  std::vector<Sink>& sinks() { return sinks_; }        // one per output node, in order
+  ReachableVector<Source>& sources() { return sources_; }  // one per input node, in order
+  ReachableVector<Sink>& sinks() { return sinks_; }        // one per output node, in order
   // total, count, last value, first step that was not finite: four per loss or metric node, in order.
-  std::vector<double>& accumulators() { return accumulators_; }
+  ReachableVector<double>& accumulators() { return accumulators_; }
   void reset_accumulators();
   Gate& gate() { return gate_; }  // held while a batch runs: one arena, one thread
   TeamSize& team_size() { return team_size_; }  // under the gate too
@@ -88,19 +93,24 @@ class Plan {
  private:
   friend class Planner;
   bool runs(const Step& step, const RunState& state) const noexcept;
+  void run_alone(const Step& step, const RunState& state) const;
 
   Graph graph_;
   PlanOptions options_;
   DType dtype_;
+  const Device* device_;
   std::vector<Step> steps_;
   std::deque<std::vector<std::max_align_t>> args_;
   Buffer arena_;
-  std::vector<Source> sources_;
-  std::vector<Sink> sinks_;
-  std::vector<double> accumulators_;
+  ReachableVector<Source> sources_;
+  ReachableVector<Sink> sinks_;
+  ReachableVector<double> accumulators_;
+  std::deque<ReachableVector<double>> numbers_;  // attributes that kernels read
   std::vector<Tensor> input_gradients_;
   std::map<int, void*> variable_gradients_;
-  std::vector<OptimizerRange> ranges_;
+  ReachableVector<OptimizerRange> ranges_;
+  ReachableVector<StateQueue> queue_;  // of a device: one, else none
+  std::shared_ptr<void> recording_;    // of the steps of a batch
   bool updates_variables_ = false;
   double seconds_ = 0;
   Gate gate_;

@@ -33,6 +33,7 @@ class Planner final : public Build {
   Buf scratch(Extent extent) override;
   double* accumulator(int rows) override;
   double* input_accumulator(int i) override;
+  const double* numbers(const std::string& attribute) override;
   Source* source() override;
   Upcoming upcoming() override;
   Sink* sink() override;

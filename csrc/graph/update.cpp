@@ -91,7 +91,7 @@ bool Planner::by_adam(int v) const {
 
 // One step for all variables of the same rule and rate.
 void Planner::update_variables(const std::vector<int>& values, Buf factors) {
-  std::vector<OptimizerRange>& ranges = plan_.ranges_;
+  ReachableVector<OptimizerRange>& ranges = plan_.ranges_;
   ranges.resize(values.size());
   std::vector<Buf> directions;
   for (size_t first = 0, last; first < values.size(); first = last) {

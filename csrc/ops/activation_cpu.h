@@ -5,7 +5,7 @@ HL_INLINE Parameters<Vec<T>> parameters_of(const Activation& f) {
 }
 
 template <class T>
-void activation_forward(const ActivationForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void activation_forward(const ActivationForward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const auto p = parameters_of<T>(a.activation);
   with_any_activation(a.activation.kind, [&](auto f) {
@@ -18,7 +18,7 @@ void activation_forward(const ActivationForward& a, const RunState& run, Worker 
 }
 
 template <class T>
-void activation_backward(const ActivationBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void activation_backward(const ActivationBackward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const auto p = parameters_of<T>(a.activation);
   with_any_activation(a.activation.kind, [&](auto f) {
@@ -32,7 +32,7 @@ void activation_backward(const ActivationBackward& a, const RunState& run, Worke
 }
 
 template <class T>
-void glu_forward(const GluForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void glu_forward(const GluForward& a, const RunState& run, Worker w) noexcept {
   const auto p = parameters_of<T>(a.gate);
   with_any_activation(a.gate.kind, [&](auto g) {
     for_each_piece(run.rows, a.groups * a.columns, a.columns, w, [&](int64_t row, int64_t begin, int64_t end) {
@@ -48,7 +48,7 @@ void glu_forward(const GluForward& a, const RunState& run, Worker w) noexcept {
 }
 
 template <class T>
-void glu_backward(const GluBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void glu_backward(const GluBackward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const auto p = parameters_of<T>(a.gate);
   with_any_activation(a.gate.kind, [&](auto g) {
@@ -190,42 +190,42 @@ HL_INLINE void for_each_group(const RunState& run, int64_t groups, int64_t colum
 }
 
 template <class T>
-void softmax_forward(const SoftmaxForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void softmax_forward(const SoftmaxForward& a, const RunState& run, Worker w) noexcept {
   for_each_group(run, a.groups, a.columns, w, [&](int64_t row, int64_t i) {
     softmax_row(row_of<T>(a.x, row) + i, row_of<T>(a.y, row) + i, a.columns);
   });
 }
 
 template <class T>
-void softmax_backward(const SoftmaxBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void softmax_backward(const SoftmaxBackward& a, const RunState& run, Worker w) noexcept {
   for_each_group(run, a.groups, a.columns, w, [&](int64_t row, int64_t i) {
     softmax_row_gradient(row_of<T>(a.y, row) + i, row_of<T>(a.dy, row) + i, row_of<T>(a.dx, row) + i, a.columns);
   });
 }
 
 template <class T>
-void log_softmax_forward(const SoftmaxForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void log_softmax_forward(const SoftmaxForward& a, const RunState& run, Worker w) noexcept {
   for_each_group(run, a.groups, a.columns, w, [&](int64_t row, int64_t i) {
     log_softmax_row(row_of<T>(a.x, row) + i, row_of<T>(a.y, row) + i, a.columns);
   });
 }
 
 template <class T>
-void log_softmax_backward(const SoftmaxBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void log_softmax_backward(const SoftmaxBackward& a, const RunState& run, Worker w) noexcept {
   for_each_group(run, a.groups, a.columns, w, [&](int64_t row, int64_t i) {
     log_softmax_row_gradient(row_of<T>(a.y, row) + i, row_of<T>(a.dy, row) + i, row_of<T>(a.dx, row) + i, a.columns);
   });
 }
 
 template <class T>
-void sparsemax_forward(const SoftmaxForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void sparsemax_forward(const SoftmaxForward& a, const RunState& run, Worker w) noexcept {
   for_each_group(run, a.groups, a.columns, w, [&](int64_t row, int64_t i) {
     sparsemax_row(row_of<T>(a.x, row) + i, row_of<T>(a.y, row) + i, a.columns);
   });
 }
 
 template <class T>
-void sparsemax_backward(const SoftmaxBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void sparsemax_backward(const SoftmaxBackward& a, const RunState& run, Worker w) noexcept {
   for_each_group(run, a.groups, a.columns, w, [&](int64_t row, int64_t i) {
     sparsemax_row_gradient(row_of<T>(a.y, row) + i, row_of<T>(a.dy, row) + i, row_of<T>(a.dx, row) + i, a.columns);
   });

@@ -10,7 +10,7 @@ HL_INLINE T place_of_largest(const T* x, int64_t n, int64_t step, T sign) {
 }
 
 template <class T>
-void argmax(const ArgMax& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void argmax(const ArgMax& a, const RunState& run, Worker w) noexcept {
   const T sign = a.smallest ? T(-1) : T(1);
   for_each_piece(run.rows * a.outer, a.inner, kPiece, w, [&](int64_t unit, int64_t begin, int64_t end) {
     const int64_t row = unit / a.outer, o = unit % a.outer;

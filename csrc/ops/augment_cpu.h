@@ -29,7 +29,7 @@ HL_INLINE WarpPlaces places_of(const Warp& a, const RunState& run, int64_t r) {
   const double sx = zoom_x * coin_sign(a.flip_x, key, row, Draw::flip_x);
   const double sy = zoom_y * coin_sign(a.flip_y, key, row, Draw::flip_y);
   double cosine = 1, sine = 0;
-  if (angle != 0) cosine = cos(Vec<double>(angle)).v[0], sine = sin(Vec<double>(angle)).v[0];
+  if (angle != 0) cosine = first_of(cos(Vec<double>(angle))), sine = first_of(sin(Vec<double>(angle)));
   const double xx = cosine * sx, xy = -sine * sy, yx = sine * sx, yy = cosine * sy;
   const double cx = 0.5 * double(a.out_width - 1), cy = 0.5 * double(a.out_height - 1);
   return {to_places(xx), to_places(xy), to_places(left + (cx - xx * cx - xy * cy)),
@@ -161,7 +161,7 @@ HL_INLINE void straight_line(const Warp& a, const WarpPlaces& p, int64_t sx, int
 }
 
 template <class T>
-void warp_forward(const Warp& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void warp_forward(const Warp& a, const RunState& run, Worker w) noexcept {
   const Span lines = share(run.rows * a.out_height, w);
   WarpPlaces p{};
   for (int64_t unit = lines.begin, drawn = -1; unit < lines.end; ++unit) {
@@ -180,7 +180,7 @@ void warp_forward(const Warp& a, const RunState& run, Worker w) noexcept {
 }
 
 template <class T>
-void warp_backward(const Warp& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void warp_backward(const Warp& a, const RunState& run, Worker w) noexcept {
   const Span rows = share(run.rows, w);
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     const WarpPlaces p = places_of(a, run, row);
@@ -297,7 +297,7 @@ HL_INLINE T recolor_shift(const Recolor& a, double factor, const T* x, int64_t c
 }
 
 template <class T>
-void recolor_forward(const Recolor& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void recolor_forward(const Recolor& a, const RunState& run, Worker w) noexcept {
   const Span rows = share(run.rows, w);
   const bool mixes = a.kind == ColorKind::saturation || a.kind == ColorKind::hue;
   const T low = T(a.low), high = T(a.high);
@@ -319,7 +319,7 @@ void recolor_forward(const Recolor& a, const RunState& run, Worker w) noexcept {
 }
 
 template <class T>
-void recolor_backward(const Recolor& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void recolor_backward(const Recolor& a, const RunState& run, Worker w) noexcept {
   const Span rows = share(run.rows, w);
   const bool mixes = a.kind == ColorKind::saturation || a.kind == ColorKind::hue;
   for (int64_t row = rows.begin; row < rows.end; ++row) {
@@ -358,11 +358,11 @@ HL_INLINE double resample_weight(ResampleKind kind, double x) {
   if (x < 1e-3) return 1;
   constexpr double pi = 3.14159265358979323846;
   const Vec<double> s = sin(Vec<double>(pi * x)), t = sin(Vec<double>(pi * x / radius));
-  return radius * s.v[0] * t.v[0] / (pi * pi * x * x);
+  return radius * first_of(s) * first_of(t) / (pi * pi * x * x);
 }
 
 template <class T>
-void resample_taps(const ResampleTaps& a, const RunState&, Worker w) noexcept {
+HL_KERNEL_TEXT void resample_taps(const ResampleTaps& a, const RunState&, Worker w) noexcept {
   const Span points = share(a.size, w);
   const double step = double(a.length) / double(a.size), width = a.antialias && step > 1 ? step : 1;
   for (int64_t i = points.begin; i < points.end; ++i) {
@@ -386,7 +386,7 @@ void resample_taps(const ResampleTaps& a, const RunState&, Worker w) noexcept {
 }
 
 template <class T>
-void resample_forward(const Resample& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void resample_forward(const Resample& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const Span lines = share(run.rows * a.outer, w);
   for (int64_t unit = lines.begin; unit < lines.end; ++unit) {
@@ -417,7 +417,7 @@ void resample_forward(const Resample& a, const RunState& run, Worker w) noexcept
 }
 
 template <class T>
-void resample_backward(const Resample& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void resample_backward(const Resample& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const Span lines = share(run.rows * a.outer, w);
   for (int64_t unit = lines.begin; unit < lines.end; ++unit) {

@@ -135,6 +135,7 @@ Kind kind_of(const Infer* node, const Attrs& attrs, const char* const (&names)[n
   std::string all;
   for (const char* name : names) all += (all.empty() ? "'" : ", '") + std::string(name) + "'";
   node->fail("one of " + all, "'" + kind + "'", suggestion(kind, {names, names + n}));
+  return Kind(n);
 }
 
 void recolor_infer(Infer& node) {

@@ -150,7 +150,7 @@ HL_INLINE Vec<T> inverse_deviation(Vec<T> var, double epsilon) {
 }
 
 template <class T>
-void batch_norm_train(const BatchNormTrain& args, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void batch_norm_train(const BatchNormTrain& args, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const BatchNormTrain a = args;
   const int64_t rows = run.rows;
@@ -176,7 +176,7 @@ void batch_norm_train(const BatchNormTrain& args, const RunState& run, Worker w)
 }
 
 template <class T>
-void batch_norm_infer(const BatchNormInfer& args, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void batch_norm_infer(const BatchNormInfer& args, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   constexpr int64_t kRows = 256;  // rows that share one computation of the scales
   const BatchNormInfer a = args;
@@ -237,7 +237,7 @@ HL_INLINE void clear_channel_pads(void* gradient, int64_t channels, Worker w) {
 }
 
 template <class T>
-void batch_norm_backward(const BatchNormBackward& args, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void batch_norm_backward(const BatchNormBackward& args, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const BatchNormBackward a = args;
   const int64_t rows = run.rows;
@@ -271,7 +271,7 @@ void batch_norm_backward(const BatchNormBackward& args, const RunState& run, Wor
 }
 
 template <class T>
-void batch_norm_infer_backward(const BatchNormInferBackward& args, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void batch_norm_infer_backward(const BatchNormInferBackward& args, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const BatchNormInferBackward a = args;
   const int64_t rows = run.rows;

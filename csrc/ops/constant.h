@@ -7,7 +7,7 @@
 namespace hl {
 
 struct Constant {
-  const double* values;  // of the graph, which outlives the plan
+  const double* values;
   Tensor y;
   int64_t features;
 };

@@ -19,7 +19,7 @@ void infer(Infer& node) {
 
 void forward(Build& b) {
   Constant a{};
-  a.values = b.attrs().numbers("values").data();
+  a.values = b.numbers("values");
   a.features = b.output_spec().features();
   a.y = b.write(b.output());
   b.emit(b.kernels().constant, a, {0, double(a.features * (8 + size_of(b.dtype())))});

@@ -62,7 +62,7 @@ HL_INLINE void constrain_norms(const F& f, const Constrain& a, T* w, Worker work
 }
 
 template <class T>
-void constrain(const Constrain& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void constrain(const Constrain& a, const RunState&, Worker worker) noexcept {
   using V = Vec<T>;
   T* w = static_cast<T*>(a.w);
   const auto apply = [&](const auto& f) {

@@ -1,5 +1,5 @@
 template <class T>
-void cumsum(const CumSum& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void cumsum(const CumSum& a, const RunState& run, Worker w) noexcept {
   const int64_t start = a.backward ? (a.size - 1) * a.inner : 0, step = a.backward ? -a.inner : a.inner;
   for_each_piece(run.rows * a.outer, a.inner, kPiece, w, [&](int64_t unit, int64_t begin, int64_t end) {
     const int64_t row = unit / a.outer, first = unit % a.outer * a.size * a.inner + begin + start;

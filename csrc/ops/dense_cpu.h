@@ -24,22 +24,8 @@ HL_NOINLINE void multiply_derivative(Activation activation, const T* x, int64_t 
   });
 }
 
-// This worker's share of the rows of the next batch, spread over `steps` steps of k.
-HL_INLINE Fetch fetch_of(const Upcoming& next, const RunState& run, Worker w, int64_t steps) {
-  Fetch fetch{nullptr};
-  const Span rows = share(next.source && run.next_index ? run.next_rows : 0, w);
-  if (rows.begin == rows.end) return fetch;
-  fetch.rows = rows.end - rows.begin;
-  fetch.index = run.next_index + rows.begin;
-  fetch.data = next.source->data;
-  fetch.row_bytes = next.source->row_bytes;
-  fetch.row_lines = next.features * size_of(next.source->dtype) / kAlignment + 1;
-  fetch.pace = steps / (fetch.rows * fetch.row_lines);
-  return fetch;
-}
-
 template <class T>
-void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcept {
   Product<T> p;
   p.x = a.x.as<T>();
   p.ldx = a.x.ld;
@@ -50,8 +36,7 @@ void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcep
   p.M = run.rows * a.rows_per_sample;
   p.K = a.K;
   p.N = a.N;
-  const int64_t steps = ceil_div(p.N, strip_columns<T>()) * ceil_div(p.M, kTileRows) * p.K / w.count;
-  Fetch fetch = fetch_of(a.next, run, w, steps);
+  Fetch fetch = fetch_of(a.next, run, p, w);
   if (fetch.rows > 0) p.fetch = &fetch;
   product(p, w, [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
     if (a.activation.kind != ActivationKind::identity)
@@ -60,7 +45,7 @@ void dense_forward(const DenseForward& a, const RunState& run, Worker w) noexcep
 }
 
 template <class T>
-void dense_backward_input(const DenseBackwardInput& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void dense_backward_input(const DenseBackwardInput& a, const RunState& run, Worker w) noexcept {
   const bool derive = a.below.kind != ActivationKind::identity;
   Product<T> p;  // dx (M,K) = dz (M,N) w^T
   p.x = a.dz.as<T>();
@@ -86,7 +71,7 @@ void dense_backward_input(const DenseBackwardInput& a, const RunState& run, Work
 }
 
 template <class T>
-void dense_backward_params(const DenseBackwardParams& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void dense_backward_params(const DenseBackwardParams& a, const RunState& run, Worker w) noexcept {
   outer(Outer<T>{a.x.as<T>(), a.x.ld, a.dz.as<T>(), a.dz.ld, static_cast<T*>(a.dw), static_cast<T*>(a.db),
                  run.rows * a.rows_per_sample, a.K, a.N},
         w);
@@ -117,6 +102,6 @@ HL_NOINLINE void update_params(const DenseUpdateParams& a, const RunState& run, 
 }
 
 template <class T>
-void dense_update_params(const DenseUpdateParams& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void dense_update_params(const DenseUpdateParams& a, const RunState& run, Worker w) noexcept {
   run.rows * a.rows_per_sample == 1 ? update_params<T, 1>(a, run, w) : update_params<T, -1>(a, run, w);
 }

@@ -20,13 +20,13 @@ HL_INLINE void drop(Mask<float> keep, const FateOf<T>& fate, const T* x, T* y, i
     fate.of(keep, V::load(x)).store(y);
   } else {
     fate.of(half<0>(keep), V::load(x)).store(y);
-    if (left <= V::kLanes) return;  // the second half may lie beyond the row's end
+    if (V::kLanes == VecU32::kLanes || left <= V::kLanes) return;  // the second half may lie beyond the row's end
     fate.of(half<1>(keep), V::load(x + V::kLanes)).store(y + V::kLanes);
   }
 }
 
 template <class T>
-void dropout_forward(const DropoutForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void dropout_forward(const DropoutForward& a, const RunState& run, Worker w) noexcept {
   const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::dropout);
   const VecU32 last_dropped(a.last_dropped);
   const FateOf<T> fate(a.fate);
@@ -46,7 +46,7 @@ void dropout_forward(const DropoutForward& a, const RunState& run, Worker w) noe
 }
 
 template <class T>
-void dropout_backward(const DropoutBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void dropout_backward(const DropoutBackward& a, const RunState& run, Worker w) noexcept {
   const FateOf<T> fate(Fate{a.scale, 0, 0});
   for_each_piece(run.rows, a.features, kMaskColumns, w, [&](int64_t row, int64_t begin, int64_t end) {
     const T* dy = row_of<T>(a.dy, row);
@@ -61,7 +61,7 @@ void dropout_backward(const DropoutBackward& a, const RunState& run, Worker w) n
 }
 
 template <class T>
-void dropout_mask(const DropoutMask& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void dropout_mask(const DropoutMask& a, const RunState& run, Worker w) noexcept {
   const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::dropout);
   for_each_block(a.one_row ? 1 : run.rows, a.columns, kRandomBlock, w, [&](int64_t row, int64_t begin, int64_t end) {
     alignas(kAlignment) uint32_t words[kRandomBlock];
@@ -72,7 +72,7 @@ void dropout_mask(const DropoutMask& a, const RunState& run, Worker w) noexcept 
 }
 
 template <class T>
-void dropout_shared(const DropoutShared& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void dropout_shared(const DropoutShared& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const FateOf<T> fate(a.fate);
   const int64_t last = a.axes - 1, run_length = a.sizes[last];
@@ -101,7 +101,7 @@ void dropout_shared(const DropoutShared& a, const RunState& run, Worker w) noexc
 }
 
 template <class T>
-void drop_weights(const DropWeights& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void drop_weights(const DropWeights& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   constexpr int64_t NR = panel_columns<T>();
   const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::dropout);

@@ -77,7 +77,7 @@ HL_INLINE void elementwise_gradients(const ElementwiseBackward& a, const RunStat
 }
 
 template <class T>
-void elementwise_forward(const Elementwise& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void elementwise_forward(const Elementwise& a, const RunState& run, Worker w) noexcept {
   switch (a.kind) {
 #define HL_UNARY(name, Functor) \
   case ElementwiseKind::name: return elementwise_rows<T, Functor, 1>(a, run, w);
@@ -93,7 +93,7 @@ void elementwise_forward(const Elementwise& a, const RunState& run, Worker w) no
 }
 
 template <class T>
-void elementwise_backward(const ElementwiseBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void elementwise_backward(const ElementwiseBackward& a, const RunState& run, Worker w) noexcept {
   switch (a.of.kind) {
 #define HL_UNARY(name, Functor) \
   case ElementwiseKind::name: return elementwise_gradients<T, Functor, 1>(a, run, w);

@@ -6,7 +6,7 @@ HL_INLINE void for_each_part(const PanelShape& s, int64_t code, Body body) {
 }
 
 template <class T>
-void embedding_forward(const EmbeddingForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void embedding_forward(const EmbeddingForward& a, const RunState& run, Worker w) noexcept {
   const T* table = static_cast<const T*>(a.table);
   for_each_piece(run.rows, a.codes, 1, w, [&](int64_t row, int64_t begin, int64_t end) {
     const int32_t* codes = row_of<int32_t>(a.x, row);
@@ -23,7 +23,7 @@ void embedding_forward(const EmbeddingForward& a, const RunState& run, Worker w)
 }
 
 template <class T>
-void embedding_backward(const EmbeddingBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void embedding_backward(const EmbeddingBackward& a, const RunState& run, Worker w) noexcept {
   constexpr int64_t NR = panel_columns<T>();
   T* table = static_cast<T*>(a.table);
   const Span mine = share(a.shape.K, w);
@@ -44,7 +44,7 @@ void embedding_backward(const EmbeddingBackward& a, const RunState& run, Worker 
 }
 
 template <class T>
-void to_codes(const ToCodes& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void to_codes(const ToCodes& a, const RunState& run, Worker w) noexcept {
   for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
     const T* x = row_of<T>(a.x, row);
     int32_t* y = row_of<int32_t>(a.y, row);

@@ -9,7 +9,7 @@ HL_INLINE int64_t place_in(const int64_t* axes, const int64_t* strides, int64_t 
 }
 
 template <class T>
-void fold(const Fold& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void fold(const Fold& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const int64_t batch = a.rows ? a.rows : run.rows;
   const int64_t rows = a.count_blocks ? ceil_div(batch, kFoldRows) : batch;
@@ -32,7 +32,7 @@ void fold(const Fold& a, const RunState& run, Worker w) noexcept {
 }
 
 template <class T>
-void spread_rows(const SpreadRows& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void spread_rows(const SpreadRows& a, const RunState& run, Worker w) noexcept {
   const Vec<T> scale(T(a.mean ? 1.0 / double(run.rows) : 1.0));
   for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
     for_each_vector<T>(end - begin, [&](int64_t i, auto lanes) {

@@ -89,12 +89,12 @@ HL_INLINE void gather_as(const GatherRows& a, const RunState& run, Worker w) {
 }
 
 template <class T>
-void gather_rows(const GatherRows& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void gather_rows(const GatherRows& a, const RunState& run, Worker w) noexcept {
   a.labels ? gather_as<int32_t>(a, run, w) : gather_as<T>(a, run, w);
 }
 
 template <class T>
-void scatter_rows(const ScatterRows& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void scatter_rows(const ScatterRows& a, const RunState& run, Worker w) noexcept {
   if (!a.sink->data) return;
   const Span rows = share(run.rows, w);
   for (int64_t r = rows.begin; r < rows.end; ++r)
@@ -103,7 +103,7 @@ void scatter_rows(const ScatterRows& a, const RunState& run, Worker w) noexcept 
 }
 
 template <class T>
-void one_hot(const OneHot& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void one_hot(const OneHot& a, const RunState& run, Worker w) noexcept {
   const Span rows = share(run.rows, w);
   for (int64_t r = rows.begin; r < rows.end; ++r)
     for (int64_t g = 0; g < a.groups; ++g) {

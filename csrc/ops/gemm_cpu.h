@@ -235,6 +235,22 @@ HL_INLINE void product(const Product<T>& p, Worker w, Finish finish) {
   });
 }
 
+// This worker's share of the rows of the next batch, spread over its steps of k.
+template <class T>
+HL_INLINE Fetch fetch_of(const Upcoming& next, const RunState& run, const Product<T>& p, Worker w) {
+  Fetch fetch{nullptr};
+  const Span rows = share(next.source && run.next_index ? run.next_rows : 0, w);
+  if (rows.begin == rows.end) return fetch;
+  fetch.rows = rows.end - rows.begin;
+  fetch.index = run.next_index + rows.begin;
+  fetch.data = next.source->data;
+  fetch.row_bytes = next.source->row_bytes;
+  fetch.row_lines = next.features * size_of(next.source->dtype) / kAlignment + 1;
+  const int64_t steps = ceil_div(p.N, strip_columns<T>()) * ceil_div(p.M, kTileRows) * p.K / w.count;
+  fetch.pace = steps / (fetch.rows * fetch.row_lines);
+  return fetch;
+}
+
 // ---- dw = x^T dz. ----
 
 template <class T>
@@ -358,7 +374,7 @@ HL_INLINE void product_transposed(const Product<T>& p, Worker w, Finish finish) 
 // ---- Panels. ----
 
 template <class T>
-void panel_pack(const PanelCopy& a, const RunState&, Worker w) noexcept {
+HL_KERNEL_TEXT void panel_pack(const PanelCopy& a, const RunState&, Worker w) noexcept {
   constexpr int64_t NR = panel_columns<T>();
   const int64_t K = a.shape.K, N = a.shape.N;
   const Span rows = share(a.shape.panels(NR) * K, w);
@@ -371,7 +387,7 @@ void panel_pack(const PanelCopy& a, const RunState&, Worker w) noexcept {
 }
 
 template <class T>
-void panel_unpack(const PanelCopy& a, const RunState&, Worker w) noexcept {
+HL_KERNEL_TEXT void panel_unpack(const PanelCopy& a, const RunState&, Worker w) noexcept {
   constexpr int64_t NR = panel_columns<T>();
   const int64_t K = a.shape.K, N = a.shape.N;
   const Span rows = share(a.shape.panels(NR) * K, w);
@@ -384,7 +400,7 @@ void panel_unpack(const PanelCopy& a, const RunState&, Worker w) noexcept {
 }
 
 template <class T>
-void panel_transpose(const PanelTranspose& a, const RunState&, Worker w) noexcept {
+HL_KERNEL_TEXT void panel_transpose(const PanelTranspose& a, const RunState&, Worker w) noexcept {
   using V = Vec<T>;
   constexpr int64_t L = V::kLanes, NR = panel_columns<T>();
   const int64_t K = a.shape.K, N = a.shape.N, across = ceil_div(N, L);

@@ -1,6 +1,7 @@
 // Kernels: one row of function pointers per backend and precision. The struct derives from kernels.def, and
 // every row fills it from the same list, so a kernel that a row forgot does not compile.
 #pragma once
+#include "core/device.h"
 #include "core/run_state.h"
 #include "core/tensor.h"
 #include "ops/stems.h"  // made by CMake from ops.def: every stem's x.h
@@ -20,6 +21,7 @@ struct Kernels {
   const char* row;           // "avx2"
   DType dtype;               // f32 or f64
   int64_t panel_width;       // NR: columns of one weight panel, see ops/gemm.h
+  const Device* device;      // null: the processor. On a device `worker.count` threads run a whole step.
 #define HL_KERNEL(name, Args) Kernel<Args> name;
 #include "ops/kernels.def"
 #undef HL_KERNEL

@@ -37,11 +37,11 @@ HL_INLINE void group_statistics(const GroupShape& s, double epsilon, const T* x,
   const V root = sqrt(s.kind == NormKind::unit ? squares : squares / V(count) + V(T(epsilon)));
   V r = V(1) / root;
   if (s.kind == NormKind::unit) r = min(V(T(kUnitFactor)), r);
-  *factor = r.v[0];
+  *factor = first_of(r);
 }
 
 template <class T>
-void layer_norm_forward(const LayerNormForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void layer_norm_forward(const LayerNormForward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   for_each_piece(run.rows, a.shape.groups, 1, w, [&](int64_t row, int64_t begin, int64_t end) {
     const T* x = row_of<T>(a.x, row);
@@ -59,7 +59,7 @@ void layer_norm_forward(const LayerNormForward& a, const RunState& run, Worker w
 }
 
 template <class T>
-void layer_norm_backward(const LayerNormBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void layer_norm_backward(const LayerNormBackward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const bool unit = a.shape.kind == NormKind::unit;
   const T count = unit ? T(1) : T(a.shape.runs * a.shape.columns);
@@ -88,7 +88,7 @@ void layer_norm_backward(const LayerNormBackward& a, const RunState& run, Worker
 }
 
 template <class T>
-void layer_norm_backward_params(const LayerNormBackwardParams& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void layer_norm_backward_params(const LayerNormBackwardParams& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const GroupShape& s = a.shape;
   const int64_t weight_groups = s.shared ? 1 : s.groups, repeats = s.shared ? s.groups : s.runs;

@@ -283,9 +283,9 @@ HL_NOINLINE void loss_of_many_classes(const LossForward& a, const RunState& run,
       T* dp = a.gradient ? row_of<T>(a.gradient, r) + g * a.columns : nullptr;
       const V scale(T(weight * factor));
       if constexpr (std::is_same<Target, int32_t>::value)
-        total += double(Loss::of(a, view, p, V(T(row_of<int32_t>(a.target, r)[g])), dp, scale).v[0]);
+        total += double(first_of(Loss::of(a, view, p, V(T(row_of<int32_t>(a.target, r)[g])), dp, scale)));
       else
-        total += double(Loss::of(a, view, p, row_of<T>(a.target, r) + g * a.columns, dp, scale).v[0]);
+        total += double(first_of(Loss::of(a, view, p, row_of<T>(a.target, r) + g * a.columns, dp, scale)));
     }
     a.values[r] = weight * a.value_scale * total;
   }
@@ -298,7 +298,7 @@ HL_INLINE void class_loss(const LossForward& a, const RunState& run, Worker w) {
 }
 
 template <class T>
-void loss_forward(const LossForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void loss_forward(const LossForward& a, const RunState& run, Worker w) noexcept {
   switch (a.kind) {
 #define HL_ELEMENT(name, Functor) \
   case LossKind::name: return element_loss<T, Functor>(a, run, w);
@@ -313,19 +313,8 @@ void loss_forward(const LossForward& a, const RunState& run, Worker w) noexcept 
   }
 }
 
-// term(0) + .. + term(n - 1) in eight interleaved chains, then a tree: one order whatever the team or the vectors.
-template <class Term>
-HL_INLINE double ordered_sum(int64_t n, const Term& term) {
-  double chain[8] = {};
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int64_t k = 0; k < 8; ++k) chain[k] += term(i + k);
-  for (; i < n; ++i) chain[i % 8] += term(i);
-  return ((chain[0] + chain[4]) + (chain[2] + chain[6])) + ((chain[1] + chain[5]) + (chain[3] + chain[7]));
-}
-
 template <class T>
-void loss_reduce(const LossReduce& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void loss_reduce(const LossReduce& a, const RunState& run, Worker w) noexcept {
   if (w.id != 0) return;
   const double total = ordered_sum(run.rows, [&](int64_t r) { return a.values[r]; }), rows = double(run.rows);
   double* result = a.accumulator;

@@ -1,5 +1,5 @@
 template <class T>
-void affine(const Affine& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void affine(const Affine& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const V scale = V(T(a.scale)), offset = V(T(a.offset));
   for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
@@ -28,7 +28,7 @@ struct StandardizeLanes {
 };
 
 template <class T>
-void standardize(const Standardize& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void standardize(const Standardize& a, const RunState& run, Worker w) noexcept {
   constexpr int64_t kRows = 64;  // rows that use a vector of constants before the next is made
   for_each_piece(ceil_div(run.rows, kRows), a.channels, kPiece, w, [&](int64_t block, int64_t begin, int64_t end) {
     const int64_t last = least((block + 1) * kRows, run.rows);

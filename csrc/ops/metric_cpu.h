@@ -1,7 +1,7 @@
 // The first place of the largest element, or -1 where all are NaN.
 template <class T>
 HL_INLINE int64_t argmax(const T* x, int64_t n) {
-  const T most = largest(ClassLanes<T>{n}, x).v[0];
+  const T most = first_of(largest(ClassLanes<T>{n}, x));
   for (int64_t i = 0; i < n; ++i)
     if (x[i] == most) return i;
   return -1;
@@ -67,7 +67,7 @@ HL_NOINLINE void metric_rows(const MetricUpdate& a, const RunState& run, Worker 
 }
 
 template <class T>
-void metric_update(const MetricUpdate& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void metric_update(const MetricUpdate& a, const RunState& run, Worker w) noexcept {
   switch (a.kind) {
 #define HL_METRIC(name, Functor) \
   case MetricKind::name: return metric_rows<T, Functor, T>(a, run, w);
@@ -80,7 +80,7 @@ void metric_update(const MetricUpdate& a, const RunState& run, Worker w) noexcep
 }
 
 template <class T>
-void metric_reduce(const MetricReduce& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void metric_reduce(const MetricReduce& a, const RunState& run, Worker w) noexcept {
   if (w.id != 0) return;
   const auto weight = [&](int64_t r) { return a.weight ? double(*row_of<T>(a.weight, r)) : 1; };
   const double total = ordered_sum(run.rows, [&](int64_t r) { return weight(r) * a.values[r]; });
@@ -91,7 +91,7 @@ void metric_reduce(const MetricReduce& a, const RunState& run, Worker w) noexcep
 }
 
 template <class T>
-void metric_sums(const MetricSums& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void metric_sums(const MetricSums& a, const RunState& run, Worker w) noexcept {
   const Span columns = share(a.columns, w);
   for (int64_t j = columns.begin; j < columns.end; ++j)
     a.accumulator[4 * j] += ordered_sum(run.rows, [&](int64_t r) {
@@ -100,7 +100,7 @@ void metric_sums(const MetricSums& a, const RunState& run, Worker w) noexcept {
 }
 
 template <class T>
-void metric_histogram(const MetricHistogram& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void metric_histogram(const MetricHistogram& a, const RunState& run, Worker w) noexcept {
   if (w.id != 0) return;
   for (int64_t r = 0; r < run.rows; ++r) {
     const double weight = a.weight ? double(*row_of<T>(a.weight, r)) : 1;

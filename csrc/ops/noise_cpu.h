@@ -1,5 +1,5 @@
 template <class T>
-void noise_forward(const NoiseForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void noise_forward(const NoiseForward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::noise);
   for_each_block(run.rows, a.features, kRandomBlock, w, [&](int64_t row, int64_t begin, int64_t end) {
@@ -21,7 +21,7 @@ void noise_forward(const NoiseForward& a, const RunState& run, Worker w) noexcep
 }
 
 template <class T>
-void noise_backward(const NoiseBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void noise_backward(const NoiseBackward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
     const T *dy = row_of<T>(a.dy, row), *factor = row_of<T>(a.factor, row);

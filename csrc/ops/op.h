@@ -110,6 +110,7 @@ class Build {
   // was not finite (-1: none). One per loss or metric node, `rows` of them for a metric of several sums.
   virtual double* accumulator(int rows = 1) = 0;
   virtual double* input_accumulator(int i) = 0;  // that of the node which made input i
+  virtual const double* numbers(const std::string& attribute) = 0;  // of the node, where kernels reach them
   virtual Source* source() = 0;  // of an input node
   // An input of the graph whose next batch no step brings nearer yet; the caller's kernel does it from now on.
   virtual Upcoming upcoming() = 0;

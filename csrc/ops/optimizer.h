@@ -100,7 +100,9 @@ struct Optimizer {
   double average_momentum = 0;
   int64_t overwrite_every = 0;  // updates after which averages become the weights; 0: never
 
-  bool changes_gradients() const { return accumulation > 1 || clip_value > 0 || clip_norm > 0 || global_clip_norm > 0; }
+  HL_INLINE bool changes_gradients() const {
+    return accumulation > 1 || clip_value > 0 || clip_norm > 0 || global_clip_norm > 0;
+  }
   bool orthogonalizes() const { return kind == OptimizerKind::muon || kind == OptimizerKind::muon_nesterov; }
   // The rule gives a direction, and weights follow it in steps of their own.
   bool directs() const { return orthogonalizes() || kind == OptimizerKind::lamb; }

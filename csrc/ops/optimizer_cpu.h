@@ -70,7 +70,7 @@ HL_INLINE void with_rule(const Optimizer& described, const RunState& run, Body b
 }
 
 template <class T>
-void optimizer_update(const OptimizerUpdate& a, const RunState& run, Worker worker) noexcept {
+HL_KERNEL_TEXT void optimizer_update(const OptimizerUpdate& a, const RunState& run, Worker worker) noexcept {
   using V = Vec<T>;
   const bool changes = a.optimizer.changes_gradients();
   const V limit(a.optimizer.clip_value > 0 ? T(a.optimizer.clip_value) : kInfinity<T>);
@@ -98,7 +98,7 @@ HL_INLINE void for_each_panel_vector(const PanelShape& shape, Worker worker, Bod
 }
 
 template <class T>
-void gradient_sum(const GradientSum& a, const RunState& run, Worker worker) noexcept {
+HL_KERNEL_TEXT void gradient_sum(const GradientSum& a, const RunState& run, Worker worker) noexcept {
   using V = Vec<T>;
   const T* g = static_cast<const T*>(a.g);
   T* sum = static_cast<T*>(a.sum);
@@ -142,7 +142,7 @@ HL_INLINE double large_squares(const T* g, const PanelShape& shape, int64_t row,
 }
 
 template <class T>
-void gradient_squares(const GradientSquares& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void gradient_squares(const GradientSquares& a, const RunState&, Worker worker) noexcept {
   constexpr int64_t NR = panel_columns<T>();
   int64_t all = 0, before = 0;
   for (int64_t r = 0; r < a.count; ++r) all += norm_blocks(a.ranges[r].shape, NR);
@@ -162,7 +162,7 @@ void gradient_squares(const GradientSquares& a, const RunState&, Worker worker) 
 
 // Worker 0: the factor that keeps a norm below the limit. NaN stays NaN.
 template <class T>
-void clip_factors(const ClipFactors& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void clip_factors(const ClipFactors& a, const RunState&, Worker worker) noexcept {
   if (worker.id != 0) return;
   constexpr int64_t NR = panel_columns<T>();
   const auto factor = [&](int64_t first, int64_t count) {
@@ -183,7 +183,7 @@ void clip_factors(const ClipFactors& a, const RunState&, Worker worker) noexcept
 
 // Worker 0.
 template <class T>
-void direction_factors(const DirectionFactors& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void direction_factors(const DirectionFactors& a, const RunState&, Worker worker) noexcept {
   if (worker.id != 0) return;
   constexpr int64_t NR = panel_columns<T>();
   int64_t before = 0;
@@ -199,7 +199,7 @@ void direction_factors(const DirectionFactors& a, const RunState&, Worker worker
 }
 
 template <class T>
-void direction_update(const DirectionUpdate& a, const RunState& run, Worker worker) noexcept {
+HL_KERNEL_TEXT void direction_update(const DirectionUpdate& a, const RunState& run, Worker worker) noexcept {
   using V = Vec<T>;
   for (int64_t r = 0; r < a.count; ++r) {
     const OptimizerRange& range = a.ranges[r];
@@ -212,7 +212,7 @@ void direction_update(const DirectionUpdate& a, const RunState& run, Worker work
 }
 
 template <class T>
-void matrix_rows(const MatrixRows& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void matrix_rows(const MatrixRows& a, const RunState&, Worker worker) noexcept {
   using V = Vec<T>;
   constexpr int64_t NR = panel_columns<T>();
   const V factor(T(*a.factor));
@@ -225,7 +225,7 @@ void matrix_rows(const MatrixRows& a, const RunState&, Worker worker) noexcept {
 }
 
 template <class T>
-void matrix_mix(const MatrixMix& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void matrix_mix(const MatrixMix& a, const RunState&, Worker worker) noexcept {
   using V = Vec<T>;
   constexpr int64_t NR = panel_columns<T>();
   const V alpha(T(a.alpha)), beta(T(a.beta));
@@ -241,7 +241,7 @@ void matrix_mix(const MatrixMix& a, const RunState&, Worker worker) noexcept {
 }
 
 template <class T>
-void matrix_product(const MatrixProduct& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void matrix_product(const MatrixProduct& a, const RunState&, Worker worker) noexcept {
   Product<T> p;
   p.x = a.x.as<T>();
   p.ldx = a.x.ld;
@@ -256,7 +256,7 @@ void matrix_product(const MatrixProduct& a, const RunState&, Worker worker) noex
 }
 
 template <class T>
-void weight_average(const WeightAverage& a, const RunState& run, Worker worker) noexcept {
+HL_KERNEL_TEXT void weight_average(const WeightAverage& a, const RunState& run, Worker worker) noexcept {
   using V = Vec<T>;
   T *w = static_cast<T*>(a.w), *average = static_cast<T*>(a.average);
   const int64_t updates = run.step / a.batches;

@@ -1,5 +1,5 @@
 template <class T>
-void penalty_values(const PenaltyValues& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void penalty_values(const PenaltyValues& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const double share_of_batch = a.elements ? 1 : 1 / double(run.rows);
   const V l1(T(a.l1)), l2(T(a.l2)), slope_1(T(a.l1 * share_of_batch)), slope_2(T(2 * a.l2 * share_of_batch)), slope(T(a.slope));
@@ -27,7 +27,7 @@ HL_INLINE int64_t panel_place(const PanelShape& shape, bool columns, int64_t v, 
 }
 
 template <class T>
-void orthogonal_units(const OrthogonalUnits& a, const RunState&, Worker w) noexcept {
+HL_KERNEL_TEXT void orthogonal_units(const OrthogonalUnits& a, const RunState&, Worker w) noexcept {
   constexpr int64_t NR = panel_columns<T>();
   const int64_t n = a.columns ? a.shape.N : a.shape.K, d = a.columns ? a.shape.K : a.shape.N;
   const T* weights = static_cast<const T*>(a.w);
@@ -62,7 +62,7 @@ HL_INLINE void add_scaled(T scale, const T* x, T* y, int64_t n) {
 }
 
 template <class T>
-void orthogonal_values(const OrthogonalValues& a, const RunState&, Worker w) noexcept {
+HL_KERNEL_TEXT void orthogonal_values(const OrthogonalValues& a, const RunState&, Worker w) noexcept {
   constexpr int64_t NR = panel_columns<T>();
   const int64_t n = a.columns ? a.shape.N : a.shape.K, d = a.columns ? a.shape.K : a.shape.N;
   T* dw = static_cast<T*>(a.dw);
@@ -90,7 +90,7 @@ void orthogonal_values(const OrthogonalValues& a, const RunState&, Worker w) noe
 }
 
 template <class T>
-void penalty_reduce(const PenaltyReduce& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void penalty_reduce(const PenaltyReduce& a, const RunState& run, Worker w) noexcept {
   if (w.id != 0) return;
   const double rows = double(run.rows);
   const double total = ordered_sum(a.count ? a.count : run.rows, [&](int64_t i) { return a.values[i]; });

@@ -35,7 +35,7 @@ HL_INLINE T below(double x) {
 }
 
 template <class T>
-void random_fill(const RandomFill& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void random_fill(const RandomFill& a, const RunState& run, Worker w) noexcept {
   const Distribution d = a.distribution;
   const bool uniform = d.kind == RandomKind::uniform;
   const double scale = uniform ? d.b - d.a : d.b;

@@ -22,7 +22,7 @@ HL_INLINE T count_equal(const T* x, Vec<T> y, int64_t n) {
 }
 
 template <class T>
-void reduce_forward(const ReduceForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void reduce_forward(const ReduceForward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const T scale = T(a.scale);
   with_reduction(a.kind, [&](auto f) {
@@ -71,7 +71,7 @@ HL_INLINE void spread_columns(const T* x, const T* y, Vec<T> g, T* dx, int64_t n
 }
 
 template <class T>
-void reduce_backward(const ReduceBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void reduce_backward(const ReduceBackward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const T scale = T(a.scale);
   with_reduction(a.kind, [&](auto f) {

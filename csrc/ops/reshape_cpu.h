@@ -5,7 +5,7 @@ HL_INLINE int64_t block_start(int64_t ld, int64_t block, int64_t offset, int64_t
 }
 
 template <class T>
-void copy_blocks(const CopyBlocks& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void copy_blocks(const CopyBlocks& a, const RunState& run, Worker w) noexcept {
   for_each_piece(run.rows * a.blocks, a.width, kPiece, w, [&](int64_t unit, int64_t begin, int64_t end) {
     const int64_t r = unit / a.blocks, t = unit % a.blocks;
     const T* src = a.src.as<T>() + begin +

@@ -15,7 +15,7 @@ HL_INLINE void for_each_slope(const SlopeShape& s, Body body) {
 }
 
 template <class T>
-void slope_spread(const SlopeSpread& a, const RunState&, Worker w) noexcept {
+HL_KERNEL_TEXT void slope_spread(const SlopeSpread& a, const RunState&, Worker w) noexcept {
   if (w.id != 0) return;
   const T* slopes = static_cast<const T*>(a.slopes);
   T* features = static_cast<T*>(a.features);
@@ -23,7 +23,7 @@ void slope_spread(const SlopeSpread& a, const RunState&, Worker w) noexcept {
 }
 
 template <class T>
-void slope_gather(const SlopeGather& a, const RunState&, Worker w) noexcept {
+HL_KERNEL_TEXT void slope_gather(const SlopeGather& a, const RunState&, Worker w) noexcept {
   if (w.id != 0) return;
   const T* features = static_cast<const T*>(a.features);
   T* slopes = static_cast<T*>(a.slopes);
@@ -32,7 +32,7 @@ void slope_gather(const SlopeGather& a, const RunState&, Worker w) noexcept {
 }
 
 template <class T>
-void prelu_forward(const PreluForward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void prelu_forward(const PreluForward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const T* slope = static_cast<const T*>(a.slope);
   for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
@@ -46,7 +46,7 @@ void prelu_forward(const PreluForward& a, const RunState& run, Worker w) noexcep
 }
 
 template <class T>
-void prelu_backward(const PreluBackward& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void prelu_backward(const PreluBackward& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   const T* slope = static_cast<const T*>(a.slope);
   for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
@@ -60,7 +60,7 @@ void prelu_backward(const PreluBackward& a, const RunState& run, Worker w) noexc
 }
 
 template <class T>
-void prelu_backward_slope(const PreluBackwardSlope& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void prelu_backward_slope(const PreluBackwardSlope& a, const RunState& run, Worker w) noexcept {
   using V = Vec<T>;
   T* dslope = static_cast<T*>(a.dslope);
   for_each_piece(1, a.features, kPiece, w, [&](int64_t, int64_t begin, int64_t end) {
@@ -76,7 +76,7 @@ void prelu_backward_slope(const PreluBackwardSlope& a, const RunState& run, Work
 }
 
 template <class T>
-void rrelu(const RandomSlope& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void rrelu(const RandomSlope& a, const RunState& run, Worker w) noexcept {
   const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::noise);
   const double width = (a.upper - a.lower) / 4294967296.0;
   for_each_piece(run.rows, a.features, kRandomBlock, w, [&](int64_t row, int64_t begin, int64_t end) {

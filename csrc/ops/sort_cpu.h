@@ -28,7 +28,7 @@ struct Places {
 };
 
 template <class T>
-void argsort(const ArgSort& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void argsort(const ArgSort& a, const RunState& run, Worker w) noexcept {
   for_each_piece(run.rows * a.outer, a.inner, kPiece, w, [&](int64_t unit, int64_t begin, int64_t end) {
     const int64_t row = unit / a.outer, first = unit % a.outer * a.size * a.inner;
     for (int64_t i = first + begin; i < first + end; ++i) {

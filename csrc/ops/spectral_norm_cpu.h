@@ -11,7 +11,7 @@ HL_INLINE T inverse_norm(const T* x, int64_t n) {
 }
 
 template <class T>
-void spectral_rows(const SpectralRows& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void spectral_rows(const SpectralRows& a, const RunState&, Worker worker) noexcept {
   using V = Vec<T>;
   constexpr int64_t NR = panel_columns<T>();
   const T *w = static_cast<const T*>(a.w), *u = static_cast<const T*>(a.u);
@@ -27,7 +27,7 @@ void spectral_rows(const SpectralRows& a, const RunState&, Worker worker) noexce
 }
 
 template <class T>
-void spectral_columns(const SpectralColumns& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void spectral_columns(const SpectralColumns& a, const RunState&, Worker worker) noexcept {
   using V = Vec<T>;
   constexpr int64_t NR = panel_columns<T>();
   const T *w = static_cast<const T*>(a.w), *v = static_cast<const T*>(a.v);
@@ -42,7 +42,7 @@ void spectral_columns(const SpectralColumns& a, const RunState&, Worker worker) 
 }
 
 template <class T>
-void spectral_divide(const SpectralDivide& a, const RunState&, Worker worker) noexcept {
+HL_KERNEL_TEXT void spectral_divide(const SpectralDivide& a, const RunState&, Worker worker) noexcept {
   using V = Vec<T>;
   constexpr int64_t NR = panel_columns<T>();
   const T* t = static_cast<const T*>(a.t);

@@ -29,7 +29,7 @@ HL_INLINE void take_by(const Take& a, const RunState& run, Worker w) {
     const T* x = row_of<T>(a.x, row);
     T* y = row_of<T>(a.y, row);
     for_each_pick<I>(a, row, unit % a.outer, [&](int64_t from, int64_t at) {
-      y[at] = from < 0 ? T(__builtin_nanf("")) : x[from];
+      y[at] = from < 0 ? kNaN<T> : x[from];
     });
   }
 }
@@ -50,11 +50,11 @@ HL_INLINE void give_back_by(const Take& a, const RunState& run, Worker w) {
 }
 
 template <class T>
-void take_forward(const Take& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void take_forward(const Take& a, const RunState& run, Worker w) noexcept {
   a.codes ? take_by<T, int32_t>(a, run, w) : take_by<T, T>(a, run, w);
 }
 
 template <class T>
-void take_backward(const Take& a, const RunState& run, Worker w) noexcept {
+HL_KERNEL_TEXT void take_backward(const Take& a, const RunState& run, Worker w) noexcept {
   a.codes ? give_back_by<T, int32_t>(a, run, w) : give_back_by<T, T>(a, run, w);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 #include <numeric>
 
 #include "core/philox.h"
@@ -117,6 +118,33 @@ RowIndex::RowIndex(const int64_t* row_numbers, int64_t length) : rows(row_number
   uint64_t largest = 0;  // negative numbers are the largest of all
   for (int64_t i = 0; i < count; ++i) largest = std::max(largest, uint64_t(rows[i]));
   worst = int64_t(largest);
+}
+
+// Rows side by side in memory of the device.
+static const char* copy_of(std::shared_ptr<Buffer>& copy, const Device& device, const char* data, int64_t rows,
+                           int64_t row_bytes, int64_t distance) {
+  static std::mutex one_at_a_time;
+  std::lock_guard<std::mutex> lock(one_at_a_time);
+  if (!copy) {
+    auto made = std::make_shared<Buffer>(rows * row_bytes, &device);
+    if (distance == row_bytes)
+      std::copy_n(data, rows * row_bytes, made->data());
+    else
+      for (int64_t r = 0; r < rows; ++r) std::copy_n(data + r * distance, row_bytes, made->data() + r * row_bytes);
+    copy = std::move(made);
+  }
+  return copy->data();
+}
+
+Source Column::reach(const Device& device) const {
+  const int64_t row_bytes = features * size_of(source.dtype);
+  return {copy_of(copy, device, source.data, rows, row_bytes, source.row_bytes), row_bytes, source.dtype};
+}
+
+const int64_t* RowIndex::reach(const Device& device) const {
+  constexpr int64_t kBytes = sizeof(int64_t);
+  return reinterpret_cast<const int64_t*>(
+      copy_of(copy, device, reinterpret_cast<const char*>(rows), count, kBytes, kBytes));
 }
 
 }  // namespace hl

@@ -1,9 +1,11 @@
 // Dataset: views of a user's arrays, one per input of a graph, and what is checked and drawn over their rows.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/buffer.h"
 #include "core/tensor.h"
 
 namespace hl {
@@ -12,6 +14,9 @@ struct Column {
   Source source;
   int64_t rows = 0;
   int64_t features = 0;  // elements of one row
+  mutable std::shared_ptr<Buffer> copy = nullptr;
+
+  Source reach(const Device& device) const;  // a copy for the device, made at the first call
 };
 
 struct Dataset {
@@ -33,9 +38,12 @@ void permutation(int64_t* rows, int64_t n, uint64_t seed, int64_t epoch);
 struct RowIndex {
   RowIndex(const int64_t* row_numbers, int64_t length);
 
+  const int64_t* reach(const Device& device) const;  // as of a Column
+
   const int64_t* rows;
   int64_t count;
   int64_t worst = 0;  // a negative one if there is any, else the largest
+  mutable std::shared_ptr<Buffer> copy;
 };
 
 }  // namespace hl

@@ -14,8 +14,8 @@ Slab::Slab(const Kernels& kernels, std::vector<VariableSpec> specs) : kernels_(k
     const int64_t size = panel_shape(spec.shape).elements(kernels_.panel_width) * size_of(kernels_.dtype);
     bytes_ += (size + kAlignment - 1) / kAlignment * kAlignment;
   }
-  weights_ = Buffer(bytes_);
-  gradients_ = Buffer(bytes_);
+  weights_ = Buffer(bytes_, kernels_.device);
+  gradients_ = Buffer(bytes_, kernels_.device);
   for (size_t i = 0; i < specs_.size(); ++i) {
     Variable v;
     v.shape = panel_shape(specs_[i].shape);
@@ -34,7 +34,7 @@ const VariableSpec& Slab::spec(int i) const {
 
 void Slab::set_slots(int count) {
   while (int(slots_.size()) < count) {
-    slots_.emplace_back(bytes_);
+    slots_.emplace_back(bytes_, kernels_.device);
     for (size_t i = 0; i < variables_.size(); ++i) variables_[i].slots.push_back(slots_.back().data() + offsets_[i]);
   }
 }
@@ -92,14 +92,29 @@ void Slab::get(Part part, int slot, int i, void* matrix) const {
   unpack(i, range(part, slot, i), matrix);
 }
 
+void Slab::copy_panels(const Kernel<PanelCopy>& kernel, void* panels, void* matrix, PanelShape shape) const {
+  const PanelCopy copy{panels, matrix, shape};
+  if (!kernels_.device) return kernel.fn(&copy, {}, {});
+  const ReachableVector<RunState> state(1, Reachable<RunState>{kernels_.device});
+  kernel.fn(&copy, state[0], {0, 1 << 14});
+  kernels_.device->wait();
+}
+
 void Slab::unpack(int i, void* panels, void* matrix) const {
-  const PanelCopy copy{panels, matrix, variables_[size_t(i)].shape};
-  kernels_.panel_unpack.fn(&copy, {}, {});
+  const PanelShape shape = variables_[size_t(i)].shape;
+  if (!kernels_.device) return copy_panels(kernels_.panel_unpack, panels, matrix, shape);
+  const Buffer staging(shape.K * shape.N * size_of(kernels_.dtype), kernels_.device);
+  copy_panels(kernels_.panel_unpack, panels, staging.data(), shape);
+  std::copy_n(staging.data(), staging.bytes(), static_cast<char*>(matrix));
 }
 
 void Slab::set(Part part, int slot, int i, const void* matrix) {
-  const PanelCopy copy{range(part, slot, i), const_cast<void*>(matrix), variables_[size_t(i)].shape};
-  kernels_.panel_pack.fn(&copy, {}, {});
+  void* panels = range(part, slot, i);
+  const PanelShape shape = variables_[size_t(i)].shape;
+  if (!kernels_.device) return copy_panels(kernels_.panel_pack, panels, const_cast<void*>(matrix), shape);
+  const Buffer staging(shape.K * shape.N * size_of(kernels_.dtype), kernels_.device);
+  std::copy_n(static_cast<const char*>(matrix), staging.bytes(), staging.data());
+  copy_panels(kernels_.panel_pack, panels, staging.data(), shape);
 }
 
 }  // namespace hl

@@ -42,6 +42,7 @@ class Slab {
 
  private:
   void* range(Part part, int slot, int i) const;
+  void copy_panels(const Kernel<PanelCopy>& kernel, void* panels, void* matrix, PanelShape shape) const;
 
   const Kernels& kernels_;
   std::vector<VariableSpec> specs_;

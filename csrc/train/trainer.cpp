@@ -10,9 +10,12 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/ftz.h"
+#include "train/device_run.h"
 
 namespace hl {
 namespace {
+
+constexpr int64_t kQueuedBatches = 64;  // on a device, between two looks at the clock
 
 // What the workers of one slice share.
 struct Slice {
@@ -108,8 +111,16 @@ void run_lanes(void* context, Worker worker) noexcept {
   }
 }
 
-void run_checked(const Plan& plan, const RunState& state) {
-  const std::string layer = plan.run_checked(state);
+// body(state) over a plan that is bound, wherever it runs.
+template <class Body>
+void run_one(const Kernels& kernels, Plan& plan, const Job& job, const RunState& state, const Body& body) {
+  if (!kernels.device) return body(state);
+  DeviceRun(*kernels.device, plan, *job.data, job.index, job.outputs, 1).run(&state, 1, [&](const RunState* reached) { body(*reached); });
+}
+
+void run_checked(const Kernels& kernels, Plan& plan, const Job& job, const RunState& state) {
+  std::string layer;
+  run_one(kernels, plan, job, state, [&](const RunState& reached) { layer = plan.run_checked(reached); });
   if (!layer.empty())
     throw ValueError("[check] layer '" + layer + "' made a NaN or an infinity at step " + std::to_string(state.step) +
                      ".");
@@ -206,7 +217,29 @@ std::vector<double> Trainer::time_steps(Plan& plan, const Job& job, int repeats)
   std::lock_guard<Gate> alone(state_);
   std::lock_guard<Gate> one_thread_a_plan(plan.gate());
   bind(plan, job);
-  return plan.time_steps(state_of(plan, job, job.first_batch), repeats);
+  std::vector<double> seconds;
+  run_one(kernels_, plan, job, state_of(plan, job, job.first_batch),
+          [&](const RunState& state) { seconds = plan.time_steps(state, repeats); });
+  return seconds;
+}
+
+// The same on the device of these kernels.
+int64_t Trainer::run_on_device(Plan& plan, const Job& job) const {
+  const int64_t most = std::min(job.n_batches, kQueuedBatches);
+  DeviceRun device(*kernels_.device, plan, *job.data, job.index, job.outputs, most);
+  std::vector<RunState> states;
+  const double start = now(), deadline = start + job.slice_seconds;
+  int64_t done = 0, count = 1;
+  do {
+    states.clear();
+    while (int64_t(states.size()) < std::min(count, job.n_batches - done))
+      states.push_back(state_of(plan, job, job.first_batch + done + int64_t(states.size())));
+    device.run(states.data(), int64_t(states.size()), [&](const RunState* reached) { plan.queue(reached, int64_t(states.size())); });
+    done += int64_t(states.size());
+    const double seconds_each = (now() - start) / double(done), left = deadline - now();
+    count = std::clamp(int64_t(left / std::max(seconds_each, 1e-6)), int64_t(1), std::min(most, 4 * count));
+  } while (done < job.n_batches && now() < deadline);
+  return done;
 }
 
 int64_t Trainer::run(Plan& plan, const Job& job) {
@@ -220,13 +253,14 @@ int64_t Trainer::run(Plan& plan, const Job& job) {
     beside.lock();
   }
   std::lock_guard<Gate> one_thread_a_plan(plan.gate());
+  if (kernels_.device && !config().check) return run_on_device(plan, job);
   bind(plan, job);
   if (config().check) {
     FlushToZero scope;
     const double deadline = now() + job.slice_seconds;
     int64_t done = 0;
     do {
-      run_checked(plan, state_of(plan, job, job.first_batch + done));
+      run_checked(kernels_, plan, job, state_of(plan, job, job.first_batch + done));
     } while (++done < job.n_batches && now() < deadline);
     return done;
   }
@@ -255,11 +289,14 @@ bool Trainer::run(Lanes& lanes, const Job& job) {
   }
   const double start = now(), deadline = start + job.slice_seconds;
   Lane& first = lanes.lanes.at(0);
-  if (config().check) {
+  if (config().check || kernels_.device) {
     FlushToZero scope;
     while (begin_run(lanes, first, job)) {
       const RunState state = state_of(first, job);
-      run_checked(*first.plan, state);
+      if (config().check)
+        run_checked(kernels_, *first.plan, job, state);
+      else
+        run_one(kernels_, *first.plan, job, state, [&](const RunState& reached) { first.plan->queue(reached); });
       end_run(lanes, first, job, state);
       if (now() > deadline) break;
     }

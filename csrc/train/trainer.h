@@ -64,6 +64,7 @@ class Trainer {
 
  private:
   void check(Plan& plan, const Job& job) const;
+  int64_t run_on_device(Plan& plan, const Job& job) const;
   TeamSize::Choice workers_for(Plan& plan, double work, double time) const;
 
   const Kernels& kernels_;

@@ -27,6 +27,7 @@ from . import (
     utils,
 )
 from ._core import DeviceError
+from .devices import device, devices, get_device, set_device
 from .initializers import Initializer
 from .layers import Input, Layer
 from .losses import Loss
@@ -46,8 +47,8 @@ __version__: str = _core.build_info()["version"]
 __all__ = [
     "DeviceError", "FormatError", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
     "Optimizer", "Sequential", "TableModel", "TraceError", "Variable", "activations", "backend", "callbacks",
-    "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers",
-    "random", "regularizers", "saving", "testing", "utils",
+    "config", "constraints", "datasets", "device", "devices", "get_device", "initializers", "layers", "losses",
+    "metrics", "models", "ops", "optimizers", "random", "regularizers", "saving", "set_device", "testing", "utils",
 ]  # fmt: skip
 
 _LATER = {"datasets": "", "saving": "", "testing": "", "FormatError": "saving", "TableModel": "table"}

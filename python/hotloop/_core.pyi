@@ -102,6 +102,12 @@ def check_finite(array: numpy.typing.NDArray[Any]) -> int:
 def check_labels(array: numpy.typing.NDArray[Any], n_classes: int) -> int:
     """First row that is not a whole number in [0, n_classes), or -1."""
 
+def device() -> str:
+    """The device of models made from now on."""
+
+def devices() -> list[str]:
+    """'cpu', and the devices that this machine has."""
+
 def op_names() -> list[str]: ...
 
 def permutation(n: int, seed: int, epoch: int) -> numpy.typing.NDArray[numpy.int64]:
@@ -118,6 +124,9 @@ def row(dtype: str = 'float32') -> str:
 
 def rows() -> list[str]:
     """Rows of the kernel table that this machine can run, best last."""
+
+def set_device(name: str) -> None:
+    """Choose it."""
 
 def set_threads(count: int | None) -> None:
     """Ask for a number of workers; None takes the wish back."""

@@ -270,7 +270,7 @@ def _info(options: argparse.Namespace) -> None:
     lines = {
         "kernels available": ", ".join(rows),
         "kernels chosen": f"{_core.row('float32')} (float32), {_core.row('float64')} (float64)",
-        "CUDA": ", ".join(row for row in rows if row.startswith("cuda")) or "not in this build",
+        "devices": ", ".join(_core.devices()),
         "threads": _core.threads(),
         **_core.build_info(),
         "data sets": folder(),

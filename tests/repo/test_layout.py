@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
 ORDER = ["core", "ops", "backend", "graph", "train", "bindings"]
-SOURCES = sorted(p for p in CSRC.rglob("*") if p.suffix in (".h", ".cpp", ".inc", ".def"))
-GENERATED = {"ops/stems.h", "ops/stems_cpu.inc"}
+SOURCES = sorted(p for p in CSRC.rglob("*") if p.suffix in (".h", ".cpp", ".inc", ".def", ".cu", ".cuh"))
+GENERATED = {"ops/stems.h", "ops/stems_cpu.inc", "ops/stems_cuda.inc"}
 
 
 def includes(path: Path) -> list[str]:
@@ -61,12 +61,19 @@ def test_every_include_names_a_file():
         ("OpenMP", r"#\s*pragma\s+omp|#\s*include\s*<omp\.h>", r"core/team\.cpp"),
         ("the environment", r"\bgetenv\b", r"core/config\.cpp"),
         ("intrinsics", r"\b_mm(256|512)?_\w+\(|\bv(ld|st)1q?_f", r"core/(simd\w*|philox_simd)\.h|ops/gemm_cpu\.h"),
+        ("CUDA", r"#\s*include\s*<cuda|\bcuda[A-Z]\w+\(|__global__", r"core/cuda\.cuh?|backend/cuda_row\.inc"),
         ("intrinsic headers", r"#\s*include\s*<(immintrin|arm_neon)\.h>", r"backend/cpu_row\.inc"),
     ],
 )
 def test_one_place_knows(what, pattern, where):
     outside = [f for f in files_with(pattern) if not re.match(where, f)]
     assert not outside, f"{what} appears in {outside}"
+
+
+def test_a_gpu_can_run_the_text_of_every_kernel():
+    for path in (CSRC / "ops").glob("*_c*.h"):
+        bare = re.findall(r"^void (\w+)\(const \w+& \w+, const RunState&", path.read_text(), re.M)
+        assert not bare, f"{path.name}: write HL_KERNEL_TEXT before {', '.join(bare)}"
 
 
 def test_no_compiler_flag_changes_what_arithmetic_means():

@@ -1,0 +1,11 @@
+#define HL_ROW cuda_f32
+#include "backend/cuda_row.inc"
+
+namespace hl {
+
+const Kernels& cuda_kernels_f32() {
+  static const Kernels kTable = cuda_f32::table<float>("cuda_f32", DType::f32);
+  return kTable;
+}
+
+}  // namespace hl

@@ -1,0 +1,35 @@
+"""Fails if a hot kernel of the GPU rows keeps registers in memory, by what `ptxas -v` prints while compiling.
+
+    python tools/check_spills.py BUILD_LOG
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+# What most of a training's time goes to; the others may keep a few.
+_HOT = ("dense_", "panel_", "activation_", "optimizer_update", "gather_rows", "dropout_forward", "dropout_backward", "loss_")
+
+
+def spills(log: str) -> dict[str, int]:
+    """Bytes that each compiled kernel stores, by its mangled name."""
+    found = re.findall(r"Function properties for (\S+)\s+\d+ bytes stack frame, (\d+) bytes spill stores", log)
+    return {name: int(size) for name, size in found if "run_step" in name or "copy_next" in name}
+
+
+def main() -> int:
+    found = spills(Path(sys.argv[1]).read_text())
+    if not found:
+        print("the log names no kernel: was it made with -Xptxas=-v?")
+        return 1
+    bad = {name: size for name, size in found.items() if size and "cuda_f32" in name and any(hot in name for hot in _HOT)}
+    for name, size in sorted(bad.items()):
+        print(f"{size} bytes of registers in memory: {name}")
+    print(f"{len(found)} kernels, {sum(size == 0 for size in found.values())} without a register in memory")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

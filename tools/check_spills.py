@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 # What most of a training's time goes to; the others may keep a few.
-_HOT = ("dense_", "panel_", "activation_", "optimizer_update", "gather_rows", "dropout_forward", "dropout_backward", "loss_")
+_HOT = (
+    "dense_", "panel_", "activation_", "optimizer_update", "gather_rows", "dropout_forward", "dropout_backward", "loss_",
+)  # fmt: skip
 
 
 def spills(log: str) -> dict[str, int]:
@@ -24,7 +26,8 @@ def main() -> int:
     if not found:
         print("the log names no kernel: was it made with -Xptxas=-v?")
         return 1
-    bad = {name: size for name, size in found.items() if size and "cuda_f32" in name and any(hot in name for hot in _HOT)}
+    hot = [name for name in found if "cuda_f32" in name and any(part in name for part in _HOT)]
+    bad = {name: found[name] for name in hot if found[name]}
     for name, size in sorted(bad.items()):
         print(f"{size} bytes of registers in memory: {name}")
     print(f"{len(found)} kernels, {sum(size == 0 for size in found.values())} without a register in memory")

@@ -11,8 +11,15 @@ from pathlib import Path
 
 # What most of a training's time goes to; the others may keep a few.
 _HOT = (
-    "dense_", "panel_", "activation_", "optimizer_update", "gather_rows", "dropout_forward", "dropout_backward", "loss_",
-)  # fmt: skip
+    "dense_",
+    "panel_",
+    "activation_",
+    "optimizer_update",
+    "gather_rows",
+    "dropout_forward",
+    "dropout_backward",
+    "loss_",
+)
 
 
 def spills(log: str) -> dict[str, int]:

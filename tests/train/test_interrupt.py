@@ -16,6 +16,7 @@ import numpy as np
 import hotloop as keras
 
 what = sys.argv[1]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts in the background may have it ignored
 keras.utils.set_random_seed(1)
 model = keras.Sequential([keras.Input((200,)), keras.layers.Dense(100, activation="relu"), keras.layers.Dense(1)])
 model.compile(keras.optimizers.Adam(1e-4), "mse")

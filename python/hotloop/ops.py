@@ -4,7 +4,8 @@ The same function serves three kinds of arguments: the symbolic tensors a layer'
 that `Input` gives (the op becomes part of the model), and arrays, for which the result is a NumPy array.
 The functions of `hotloop.activations` are here too.
 
-Comparisons give 0 or 1 in a model. A loss or a metric may also sum over the batch (`axis=None`), which layers may not.
+Comparisons give 0 or 1 in a model. Sums and means may go over the batch too in the `call` of a layer,
+in losses and in metrics; all other functions keep it.
 """
 
 from __future__ import annotations
@@ -119,15 +120,17 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
     return product if bias is None else product + np.asarray(bias)
 
 
-def concatenate(xs: Sequence[Any], axis: int = -1) -> Any:
-    """Join tensors along an axis other than the batch."""
+def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
+    """Join arrays along an axis; tensors of a model along one that is not 0, the batch."""
     if not builtins.any(isinstance(x, Symbolic) for x in xs):
         return np.concatenate([np.asarray(x) for x in xs], axis)
     return apply("concatenate", list(xs), {"axis": axis})
 
 
-def reshape(x: Any, newshape: Sequence[int | None]) -> Any:
+def reshape(x: Any, newshape: int | Sequence[int | None]) -> Any:
     """The same elements under the axes `newshape`, whose first is the batch (-1 or None); one more may be -1."""
+    if isinstance(newshape, (int, np.integer)):
+        newshape = (int(newshape),)
     if not isinstance(x, Symbolic):
         return np.reshape(x, [-1 if n is None else n for n in newshape])
     if len(newshape) == 0 or newshape[0] not in (-1, None):
@@ -316,11 +319,13 @@ def cast(x: Any, dtype: str) -> Any:
     """x in another dtype. A model computes in one; whole numbers and comparisons are numbers of it."""
     if not is_symbolic([x]):
         return np.asarray(x).astype(dtype)
-    if isinstance(x, TracedInput) and not str(dtype).startswith("int"):
-        return TracedInput(x.trace, x.feed, x.trace.dtype)
-    if str(dtype) == "bool":
+    dtype = str(np.dtype(dtype))
+    whole = isinstance(x, TracedInput) and x.dtype == "int32"
+    if isinstance(x, TracedInput) and not (whole and dtype.startswith(("int", "uint"))):
+        x = TracedInput(x.trace, x.feed, x.trace.dtype)
+    if dtype == "bool":
         return not_equal(x, 0.0)
-    return x
+    return composed.trunc(x) if dtype.startswith(("int", "uint")) and not whole else x
 
 
 def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:
@@ -377,6 +382,8 @@ def stream_of(trace: Any, seed: Any) -> int:
     """The stream of random numbers that a seed names, or the next of a trace."""
     if seed is None:
         return trace.next_stream() if trace is not None else 0
+    if hasattr(seed, "stream_in"):
+        seed = seed.stream_in(trace)
     return _SEEDED_STREAMS + hash(seed) % _SEEDED_STREAMS
 
 

@@ -15,9 +15,45 @@ from . import ops
 from .config import floatx, next_seed
 from .variable import tracing
 
-__all__ = ["dropout", "normal", "randint", "truncated_normal", "uniform"]
+__all__ = ["SeedGenerator", "dropout", "normal", "randint", "truncated_normal", "uniform"]
 
 _SEED_BITS = 2**63 - 1
+
+
+class SeedGenerator:
+    """A seed that gives other numbers at every use: in `call`, of one's own stream; on arrays, one after the other.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Drawn from the seed of `set_random_seed` unless told.
+
+    Examples
+    --------
+    >>> generator = SeedGenerator(1)
+    >>> bool((normal((3,), seed=generator) == normal((3,), seed=generator)).any())
+    False
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
+        self.seed = next_seed() if seed is None else int(seed)
+        self.name = name
+        self._used = 0
+
+    def next(self) -> int:
+        """A seed that was not given before."""
+        self._used += 1
+        return hash((self.seed, self._used)) & _SEED_BITS
+
+    def stream_in(self, trace: Any) -> int:
+        """What an op takes for its stream: in a trace a number by how often it was used there."""
+        if trace is None:
+            return self.next()
+        trace.generators[id(self)] = trace.generators.get(id(self), 0) + 1
+        return hash((self.seed, trace.generators[id(self)])) & _SEED_BITS
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.seed}
 
 
 def normal(
@@ -89,10 +125,16 @@ def _drawn(kind: str, shape: Sequence[int | None], a: float, b: float, dtype: st
 def _array(attrs: dict[str, Any], shape: Sequence[int | None], dtype: str, seed: Any) -> np.ndarray:
     from .testing import run_op
 
+    if any(n is None or n < 0 for n in shape):
+        raise ValueError(
+            f"[random] expected a shape with every axis known, received {tuple(shape)}. A batch axis is known "
+            "inside the `call` of a layer alone."
+        )
     size = tuple(int(n) for n in shape)  # type: ignore[arg-type]
     count = int(np.prod(size, dtype=int))
     if count == 0:
         return np.zeros(size, dtype)
+    seed = seed.next() if isinstance(seed, SeedGenerator) else seed
     number = next_seed() if seed is None else int(seed) & _SEED_BITS
     attrs = {**attrs, "shape": [count], "stream": 0}
     values = run_op(

@@ -92,12 +92,16 @@ def axis_of(what: str, x: Any, axis: int | None, extra: int = 0) -> int:
 
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
-    """The axes in another order, reversed unless told; of a tensor of a model axis 0 stays first."""
+    """The axes in another order, reversed unless told; of a tensor of a model axis 0, the batch, has to stay first."""
     if not isinstance(x, Symbolic):
         return np.transpose(np.asarray(x), axes)
-    axes = [0, *range(x.ndim - 1, 0, -1)] if axes is None else [int(a) % x.ndim for a in axes]
-    if sorted(axes) != list(range(x.ndim)) or axes[0] != 0:
-        raise ValueError(f"[transpose] expected the axes of {x.shape} in some order, 0 first, received {axes}.")
+    order = list(range(x.ndim - 1, -1, -1)) if axes is None else [int(a) % x.ndim for a in axes]
+    if sorted(order) != list(range(x.ndim)) or order[0] != 0:
+        raise ValueError(
+            f"[transpose] expected axes as those of {x.shape} in some order, the batch (0) first, received {axes}"
+            f"{', which reverses them all' if axes is None else ''}."
+        )
+    axes = order
     steps = _steps(x.shape)
     return _rearrange(x, [x.shape[a] for a in axes[1:]], [steps[a - 1] for a in axes[1:]])
 
@@ -130,8 +134,8 @@ def with_last(x: Any, axes: Sequence[int], function: Callable[[Any], Any]) -> An
     return transpose(function(transpose(x, order)), [order.index(a) for a in range(x.ndim)])
 
 
-def flip(x: Any, axis: int) -> Any:
-    """The elements of one axis in reverse."""
+def flip(x: Any, axis: int | None = None) -> Any:
+    """The elements of one axis in reverse; of an array those of all axes unless told."""
     if not isinstance(x, Symbolic):
         return np.flip(np.asarray(x), axis)
     return get_item(x, (*[slice(None)] * axis_of("flip", x, axis), slice(None, None, -1)))

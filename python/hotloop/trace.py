@@ -143,6 +143,7 @@ class Trace:
         self.training = training
         self.feeds: list[Feed] = []
         self.streams = 0
+        self.generators: dict[int, int] = {}  # how often each SeedGenerator has drawn, by id
         self.couples_rows = False  # a sum over the batch: rows depend on one another
         self.draws = False  # whether any op draws random numbers
         self.sampling = False  # layers that are only stochastic run as in training

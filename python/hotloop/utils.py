@@ -9,12 +9,14 @@ import numpy as np
 
 from . import config
 from .data import unpack
+from .identifiers import custom_object_scope, get_custom_objects, register_keras_serializable
 from .naming import reset_names
 from .progress import Progbar
 
 __all__ = [
-    "Progbar", "PyDataset", "Sequence", "clear_session", "normalize", "pack_x_y_sample_weight", "set_random_seed",
-    "to_categorical", "unpack_x_y_sample_weight",
+    "Progbar", "PyDataset", "Sequence", "clear_session", "custom_object_scope", "get_custom_objects", "normalize",
+    "pack_x_y_sample_weight", "register_keras_serializable", "set_random_seed", "to_categorical",
+    "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
 

@@ -167,7 +167,8 @@ class Variable(Operators):
             raise TraceError(
                 f"[{tracing.get().layer_name}] expected functions of hotloop.ops and operators, received the weight "
                 f"'{self.path}' as an array. Its value is not known while `call` describes the model, and a constant "
-                "would never be trained."
+                "would never be trained. Arithmetic, sums and products take weights; for w transposed write "
+                "ops.einsum('bj,ij->bi', x, w)."
             )
         while True:
             value, home = self._value, self._home

@@ -311,7 +311,8 @@ class Layer(Initialised, Operation):
         ----------
         loss : tensor, or list of them
             Made with `hotloop.ops`; the sum of all its elements is added to the loss of every batch, in training and in
-            evaluation, and to no metric. `ops.mean(x)` is the mean over the batch too.
+            evaluation, and to no metric. `ops.mean(x)` is the mean over the batch too. A layer called twice adds
+            twice. `losses` holds the penalties of weights alone.
 
         Raises
         ------

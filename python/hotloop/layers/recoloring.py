@@ -112,7 +112,8 @@ class RandomSaturation(_Recolor):
     factor : float or pair of float
         From 0, which gives grey, over 0.5, which changes nothing, to 1, which gives pure colours. A factor f is uniform
         in the interval, and saturations are multiplied with f / (1 - f), to at most 1. A number f is as (0, f). (So
-        Keras documents it. Keras 3.15 takes (-f, f), and with value_range (0, 255) lets saturations grow beyond 1.)
+        Keras documents it. Keras 3.15 takes (-f, f), which its files say and which is f here, and with value_range
+        (0, 255) lets saturations grow beyond 1.)
     value_range : pair of float
         Of the images: (0, 255), (0, 1) or others.
     data_format, seed, **kwargs
@@ -126,6 +127,11 @@ class RandomSaturation(_Recolor):
     """
 
     kind = "saturation"
+
+    def _interval(self, factor: Any) -> tuple[float, float]:
+        if isinstance(factor, (list, tuple)) and len(factor) == 2 and is_number(factor[0]) and factor[0] == -factor[1]:
+            factor = factor[1]  # what Keras's files say of a number
+        return super()._interval(factor)
 
     def __init__(
         self,

@@ -91,7 +91,7 @@ def test_freezing_a_part_between_batches_is_not_noticed():
 
 def test_arithmetic_on_tensors_is_lost_or_wrong():
     x = keras.Input((6,))
-    model = keras.Model(x, ops.concatenate([ops.relu(x * 2.0 - 0.5) / 3 + ops.tanh(x), -x + 1]))
+    model = keras.Model(x, ops.concatenate([ops.relu(x * 2.0 - 0.5) / 3 + ops.tanh(x), -x + 1], axis=-1))
     want = np.concatenate([np.maximum(X * 2 - 0.5, 0) / 3 + np.tanh(X), 1 - X], axis=1)
     np.testing.assert_allclose(predict(model), want, atol=1e-6)
     np.testing.assert_array_equal(predict(pickle.loads(pickle.dumps(model))), predict(model))

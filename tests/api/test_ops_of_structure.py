@@ -312,7 +312,7 @@ def test_a_function_that_would_mix_samples_is_refused(call):
 def test_a_model_of_these_functions_is_another_after_a_file(tmp_path):
     x = keras.Input((3, 4))
     y = ops.pad(ops.sort(x, axis=1), ((0, 0), (0, 1), (0, 0)), constant_values=2.0)
-    y = ops.concatenate([ops.flatten(ops.cumsum(y, axis=1)), ops.top_k(ops.erf(ops.flatten(x)), 3)[0]])
+    y = ops.concatenate([ops.flatten(ops.cumsum(y, axis=1)), ops.top_k(ops.erf(ops.flatten(x)), 3)[0]], axis=-1)
     model = keras.Model(x, y)
     model.save(tmp_path / "m.safetensors")
     again = keras.models.load_model(tmp_path / "m.safetensors")
@@ -360,7 +360,7 @@ def test_functions_of_numpys_names_take_tensors_otherwise():
     for k, want in enumerate((A.mean((1, 2)), A.var((1, 2)))):
         np.testing.assert_allclose(in_model(lambda x, k=k: ops.moments(x, (1, 2))[k], A), want, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(ops.moments(A, (1, 2))[k], want, rtol=1e-5, atol=1e-6)
-    parts = in_model(lambda x: ops.concatenate(ops.unstack(x, axis=1)[::-1]), A)
+    parts = in_model(lambda x: ops.concatenate(ops.unstack(x, axis=1)[::-1], axis=-1), A)
     np.testing.assert_array_equal(parts, A[:, ::-1].reshape(2, -1))
     np.testing.assert_array_equal(ops.unstack(A, axis=1)[1], A[:, 1])
     safe = in_model(lambda x: ops.divide_no_nan(x, ops.relu(x)), A)

@@ -80,6 +80,13 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(7)
 
 
+@pytest.fixture
+def float64():
+    hotloop.config.set_floatx("float64")
+    yield
+    hotloop.config.set_floatx("float32")
+
+
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request: pytest.FixtureRequest) -> str:
     return request.param

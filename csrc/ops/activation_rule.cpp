@@ -58,7 +58,8 @@ void forward_activation(Build& b) {
   a.x = b.read(b.input(0));
   a.y = b.write(b.output());
   const double elements = double(b.max_rows()) * a.features;
-  b.emit(b.kernels().activation_forward, a, {10 * elements, 2 * elements * size_of(b.dtype())});
+  b.emit(b.kernels().activation_forward, a, {10 * elements, 2 * elements * size_of(b.dtype())}, Order::kChain,
+         {1, a.features});
 }
 
 void backward_activation(Build& b) {
@@ -71,7 +72,8 @@ void backward_activation(Build& b) {
   a.dy = b.read(b.grad_output());
   a.dx = b.write(b.grad_input(0));
   const double elements = double(b.max_rows()) * a.features;
-  b.emit(b.kernels().activation_backward, a, {3 * elements, 3 * elements * size_of(b.dtype())});
+  b.emit(b.kernels().activation_backward, a, {3 * elements, 3 * elements * size_of(b.dtype())}, Order::kChain,
+         {1, a.features});
 }
 
 void infer_softmax(Infer& node) {

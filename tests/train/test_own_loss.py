@@ -199,3 +199,4 @@ def test_a_loss_that_reads_x_is_given_outputs_of_frozen_layers():
         model.layers[0].trainable = False
         losses.append(model.fit(X, Y, epochs=3, cache_frozen=cached, verbose=0).history)
     assert losses[0] == losses[1]
+

@@ -20,28 +20,38 @@ _NAME = "compute_loss"
 
 
 class CompiledLoss(Traced):
-    """What `super().compute_loss(...)` is inside a traced `compute_loss`: the compiled loss of some predictions.
+    """What `super().compute_loss(...)` and `self.losses` are inside a traced `compute_loss`.
 
-    It may be multiplied by numbers, and added to; its kernels stay those of any other model.
+    A multiple of the compiled loss of some predictions, a multiple of the penalties, and a rest that is traced. It may
+    be multiplied by numbers, and added to; its kernels stay those of any other model.
     """
 
-    def __init__(self, trace: Trace, predictions: list[Traced], factor: float = 1.0, rest: Any = None) -> None:
+    def __init__(
+        self, trace: Trace, predictions: list[Traced] | None, factor: float, penalties: float, rest: Any = None
+    ) -> None:
         self.trace, self.predictions, self.factor, self.rest = trace, predictions, factor, rest
+        self.penalties = penalties
         self.shape, self.dtype = (), trace.dtype
 
     def value(self, dtype: str) -> int:
         raise TraceError(
-            "[compute_loss] expected super().compute_loss(...) to be multiplied by numbers or added to, with * and +, "
-            "received another operation on it."
+            "[compute_loss] expected super().compute_loss(...) and self.losses to be multiplied by numbers or added "
+            "to, with * and +, received another operation on them."
         )
 
     def __add__(self, other: Any) -> Any:
-        if isinstance(other, CompiledLoss):
-            raise TraceError("[compute_loss] expected the compiled loss once, received a sum of two.")
         if isinstance(other, numbers.Real) and other == 0:  # the beginning of sum(...)
             return self
-        rest = other if self.rest is None else self.rest + other
-        return CompiledLoss(self.trace, self.predictions, self.factor, rest)
+        factor, penalties, rest = self.factor, self.penalties, other
+        predictions = self.predictions
+        if isinstance(other, CompiledLoss):
+            if predictions is not None and other.predictions is not None:
+                raise TraceError("[compute_loss] expected the compiled loss once, received a sum of two.")
+            factor, penalties, rest = factor + other.factor, penalties + other.penalties, other.rest
+            predictions = predictions if other.predictions is None else other.predictions
+        if self.rest is not None:
+            rest = self.rest if rest is None else self.rest + rest
+        return CompiledLoss(self.trace, predictions, factor, penalties, rest)
 
     __radd__ = __add__
 
@@ -51,8 +61,8 @@ class CompiledLoss(Traced):
     def __mul__(self, other: Any) -> Any:
         if not isinstance(other, numbers.Real):
             self.value(self.dtype)
-        rest = None if self.rest is None else self.rest * float(other)
-        return CompiledLoss(self.trace, self.predictions, self.factor * float(other), rest)
+        rest, f = None if self.rest is None else self.rest * float(other), float(other)
+        return CompiledLoss(self.trace, self.predictions, self.factor * f, self.penalties * f, rest)
 
     __rmul__ = __mul__
 
@@ -86,18 +96,19 @@ class OwnLoss(Resolved):
     def add_nodes(self, trace: Trace, predictions: Sequence[Traced], weighted: Sequence[int]) -> None:
         """Trace the model's `compute_loss`."""
         loss = self._call(trace, predictions, weighted)
-        compiled = loss if isinstance(loss, CompiledLoss) else None
-        rest = loss if compiled is None else compiled.rest
-        traced = (compiled is not None, rest is not None)
+        if not isinstance(loss, CompiledLoss):
+            loss = CompiledLoss(trace, None, 0, 0, loss)
+        trace.penalty_factor, rest = loss.penalties, loss.rest
+        traced = (loss.predictions is not None, rest is not None)
         if self._traced not in (None, traced):
             raise TraceError(
                 "[compute_loss] expected the same terms in training and in evaluation, received super().compute_loss "
                 "or others in one of them alone. Multiply what is to vanish by 0."
             )
         terms: list[Term] = []
-        if compiled is not None:
-            terms = [replace(term, weight=term.weight * compiled.factor) for term in self._base.losses]
-            Resolved(self.output_names, terms).add_nodes(trace, compiled.predictions, weighted)
+        if loss.predictions is not None:
+            terms = [replace(term, weight=term.weight * loss.factor) for term in self._base.losses]
+            Resolved(self.output_names, terms).add_nodes(trace, loss.predictions, weighted)
         if rest is not None:
             value = traced_values(lambda *_: rest, trace, _NAME, predictions[0], predictions[0]).value(trace.dtype)
             attrs = {"kind": "value", "weight": 1.0}
@@ -142,4 +153,9 @@ def compiled_loss(model: Training, y: Any, y_pred: Any) -> CompiledLoss:
         raise TraceError(
             f"[compute_loss] expected y_pred with {len(model.output_names)} tensors, received {len(predictions)}."
         )
-    return CompiledLoss(predictions[0].trace, predictions)
+    return CompiledLoss(predictions[0].trace, predictions, 1, 1)
+
+
+def compiled_penalties(trace: Trace) -> list[CompiledLoss]:
+    """`losses` of a model while its `compute_loss` is traced: all its penalties as one."""
+    return [CompiledLoss(trace, None, 0, 1)]

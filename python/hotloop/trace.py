@@ -152,6 +152,7 @@ class Trace:
         self.watched: list[tuple[Any, Any]] | None = None  # layers and what they returned, where somebody looks
         self.normalised: list[tuple[Any, Any, int]] | None = None  # what each BatchNormalization gets, and its axis
         self.penalties: list[tuple[int, dict[str, Any], str]] = []  # value, attributes, layer
+        self.penalty_factor = 1.0  # 0 leaves them out
         self.counted: list[tuple[Any, int]] | None = None  # what a metric of one's own keeps, and its rows
         self._states: list[tuple[Variable, int]] = []  # variables of that metric, and their values before the batch
         self._index_of = index_of
@@ -313,6 +314,9 @@ class Trace:
 
     def add_penalties(self, variables: Iterable[Variable]) -> None:
         """The noted penalties, and those of these variables; their rows of `Plan.metrics()` are the last ones."""
+        if self.penalty_factor == 0:
+            self.penalties = []
+            return
         for v in variables:
             attrs = regularizers.node_attrs(v.regularizer)
             if attrs is not None:
@@ -320,6 +324,11 @@ class Trace:
             elif v.regularizer is not None:
                 with self.layer(v.path, None):
                     self.add_loss(v.regularizer(v))
+        if self.penalties and self.penalty_factor != 1:
+            raise TraceError(
+                f"[compute_loss] expected the penalties once, as super().compute_loss(...) and sum(self.losses) have them "
+                f"alike, received {self.penalty_factor:g} times. Scale the regularizers."
+            )
         for value, attrs, name in self.penalties:
             self.graph.add("penalty", [value], attrs, name)
 

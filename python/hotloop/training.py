@@ -501,7 +501,8 @@ class Training(Population, Differentiation):
         An overridden one is traced once for each mode and becomes part of the compiled loop: it costs no Python in
         training. It is given symbolic tensors, and returns one made of them with `hotloop.ops`: a number for the batch,
         or one for each sample, of which the mean counts. `super().compute_loss(...)` may be added to, and multiplied by
-        numbers. Penalties of regularizers are added in any case; `self.losses` is empty there.
+        numbers. Penalties of regularizers are part of `super().compute_loss(...)`; a loss without it adds
+        `sum(self.losses)`, or has none.
 
         Parameters
         ----------

@@ -48,7 +48,6 @@ def assert_same(left, right, **tolerance):
 
 BASES = {
     "super": lambda self, base, x, y, y_pred, w, training: base(),
-    "sum": lambda self, base, x, y, y_pred, w, training: sum([base(), *self.losses]),
     "halves": lambda self, base, x, y, y_pred, w, training: 0.5 * (base() * 2),
 }
 
@@ -63,6 +62,49 @@ def test_the_compiled_loss_becomes_another(name, weights):
     assert got == want
     assert_same(mine.get_weights(), plain.get_weights())
     assert mine.evaluate(X, Y, verbose=0) == plain.evaluate(X, Y, verbose=0)
+
+
+def test_penalties_count_where_the_loss_asks_for_them():
+    """As in Keras: by super().compute_loss or self.losses; otherwise they vanish."""
+
+    def mean(self, base, x, y, y_pred, w, training):
+        return ops.mean((y - y_pred) ** 2)
+
+    def with_penalties(self, base, x, y, y_pred, w, training):
+        return mean(self, base, x, y, y_pred, w, training) + sum(self.losses)
+
+    def in_a_loop(self, base, x, y, y_pred, w, training):
+        loss = mean(self, base, x, y, y_pred, w, training)
+        for penalty in self.losses:
+            loss += penalty
+        return loss
+
+    def first(self, base, x, y, y_pred, w, training):
+        return sum([*self.losses, mean(self, base, x, y, y_pred, w, training)])
+
+    def trained(cls=keras.Sequential, **options):
+        model = build(cls, activity_regularizer="l2", **options)
+        return model.fit(X, Y, batch_size=8, epochs=2, verbose=0).history["loss"], model.evaluate(X, Y, verbose=0)[0]
+
+    known = trained(kernel_regularizer="l2")
+    for function in (with_penalties, in_a_loop, first):
+        np.testing.assert_allclose(trained(own(function), kernel_regularizer="l2")[0], known[0], rtol=1e-12)
+        np.testing.assert_allclose(trained(own(function), kernel_regularizer="l2")[1], known[1], rtol=1e-12)
+    np.testing.assert_allclose(trained(own(mean), kernel_regularizer="l2")[1], trained(own(mean))[1], rtol=1e-12)
+    assert trained(own(mean), kernel_regularizer="l2")[1] < known[1]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda self, base, *rest: base() + sum(self.losses),
+        lambda self, base, *rest: 2 * base(),
+        lambda self, base, x, y, y_pred, *rest: ops.mean(y_pred) + 0.1 * sum(self.losses),
+    ],
+)
+def test_penalties_that_are_scaled_are_refused(function):
+    with pytest.raises(keras.TraceError, match=r"expected the penalties once.*Scale the regularizers"):
+        build(own(function), kernel_regularizer="l2").fit(X, Y, verbose=0)
 
 
 def by_hand(self, base, x, y, y_pred, w, training):

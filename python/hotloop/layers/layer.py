@@ -340,8 +340,11 @@ class Layer(Initialised, Operation):
     @property
     def losses(self) -> list[Any]:
         """The penalty of each trainable weight that has a regularizer, as it is now."""
-        if tracing.get() is not None:  # of a `compute_loss`: penalties are added to it
-            return []
+        trace = tracing.get()
+        if trace is not None:  # of a `compute_loss`
+            from ..own_loss import compiled_penalties
+
+            return list(compiled_penalties(trace))
         return [v.regularizer(v.numpy()) for v in self.trainable_weights if v.regularizer is not None]
 
     trainable_variables = trainable_weights

@@ -326,8 +326,8 @@ class Trace:
                     self.add_loss(v.regularizer(v))
         if self.penalties and self.penalty_factor != 1:
             raise TraceError(
-                f"[compute_loss] expected the penalties once, as super().compute_loss(...) and sum(self.losses) have them "
-                f"alike, received {self.penalty_factor:g} times. Scale the regularizers."
+                f"[compute_loss] expected the penalties once, by super().compute_loss(...) or by sum(self.losses), "
+                f"received them {self.penalty_factor:g} times. Scale the regularizers."
             )
         for value, attrs, name in self.penalties:
             self.graph.add("penalty", [value], attrs, name)

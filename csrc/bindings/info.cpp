@@ -54,6 +54,8 @@ void bind_info(py::module_& m) {
   m.def("set_device", &set_device, py::arg("name"), "Choose it.");
   m.def("threads", &available_workers, "Workers a team may have on this machine, by its present limits.");
   m.def("set_threads", &set_workers, py::arg("count"), "Ask for a number of workers; None takes the wish back.");
+  m.def("set_lone_worker", &set_lone_worker, py::arg("on"),
+        "Let everything that this thread runs from now on run on it alone.");
   m.def("build_info", &build_info, "Version, compiler and kind of team this extension was built with.");
 }
 

@@ -43,6 +43,7 @@ std::atomic<bool> forked{false};
 const int kForkGuard = pthread_atfork(nullptr, nullptr, [] { forked.store(true, std::memory_order_relaxed); });
 
 std::atomic<int> wanted{0};
+thread_local bool lone = false;
 
 // CPU time the cgroup may use, in cores; 0 where there is no limit.
 int cgroup_limit() {
@@ -129,7 +130,10 @@ void run_team(int count, void (*body)(void*, Worker) noexcept, void* context) {
 #endif
 }
 
+void set_lone_worker(bool on) { lone = on; }
+
 int asked_workers() {
+  if (lone) return 1;
   const int wish = wanted.load(std::memory_order_relaxed);
   return wish > 0 ? wish : config().num_threads;
 }

@@ -37,6 +37,9 @@ class Barrier {
 // not throw. In a forked child it runs on one worker: the parent's threads do not exist there.
 void run_team(int count, void (*body)(void* context, Worker worker) noexcept, void* context);
 
+// Whatever the calling thread runs from now on runs on one worker, itself: other threads have the other cores.
+void set_lone_worker(bool on);
+
 // The number of workers that somebody asked for: set_workers, else HOTLOOP_NUM_THREADS, else 0.
 int asked_workers();
 // From the next batches on; without a count the wish is taken back.

@@ -39,19 +39,24 @@ from .variable import Variable
 
 if TYPE_CHECKING:
     from . import datasets, saving, testing
+    from .ensemble import Ensemble
+    from .pack import Pack
     from .saving import FormatError
     from .table import TableModel
 
 __version__: str = _core.build_info()["version"]
 
 __all__ = [
-    "DeviceError", "FormatError", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
-    "Optimizer", "Sequential", "TableModel", "TraceError", "Variable", "activations", "backend", "callbacks",
+    "DeviceError", "Ensemble", "FormatError", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
+    "Optimizer", "Pack", "Sequential", "TableModel", "TraceError", "Variable", "activations", "backend", "callbacks",
     "config", "constraints", "datasets", "device", "devices", "get_device", "initializers", "layers", "losses",
     "metrics", "models", "ops", "optimizers", "random", "regularizers", "saving", "set_device", "testing", "utils",
 ]  # fmt: skip
 
-_LATER = {"datasets": "", "saving": "", "testing": "", "FormatError": "saving", "TableModel": "table"}
+_LATER = {
+    "datasets": "", "saving": "", "testing": "", "Ensemble": "ensemble", "FormatError": "saving", "Pack": "pack",
+    "TableModel": "table",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

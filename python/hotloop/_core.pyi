@@ -128,6 +128,9 @@ def rows() -> list[str]:
 def set_device(name: str) -> None:
     """Choose it."""
 
+def set_lone_worker(on: bool) -> None:
+    """Let everything that this thread runs from now on run on it alone."""
+
 def set_threads(count: int | None) -> None:
     """Ask for a number of workers; None takes the wish back."""
 

@@ -115,6 +115,8 @@ def convert_to_tensor(x: Any, dtype: str | None = None, sparse: bool | None = No
     """x; a list or a number becomes an array. `sparse` is not True."""
     from .ops import cast
 
+    if x is None:
+        return cast(x, dtype or "float32")  # refuses it
     if sparse:
         raise ValueError(f"[convert_to_tensor] expected sparse=False, received {sparse!r}: tensors are dense.")
     if is_symbolic([x]):

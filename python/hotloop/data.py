@@ -15,6 +15,7 @@ from .columns import rows_in
 from .program import Columns, Program
 
 _PART_ROWS = 4096  # of a data set that has to be copied
+_END = object()  # of a stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +190,8 @@ class StreamSource:
     def has_more(self) -> bool:
         """Whether another epoch can begin; a generator may be exhausted."""
         if not self._looked_at:
-            item = next(self._stream(), None)
-            if item is None:
+            item = next(self._stream(), _END)
+            if item is _END:
                 self._items = None
                 return False
             self._looked_at.append(item)
@@ -223,7 +224,7 @@ class StreamSource:
         if batch:
             self.passes -= 1
             for _ in range(batch):
-                next(self._stream(), None)
+                next(self._stream(), _END)
 
     def prepare(self, program: Program, where: str) -> None:
         """Check the first batch against the program, before anything runs."""
@@ -238,14 +239,14 @@ class StreamSource:
     def batches(self, limit: int | None = None, done: int = 0) -> Iterator[Columns]:
         """The same batches as columns."""
         while limit is None or done < limit:
-            item = self._looked_at.pop() if self._looked_at else next(self._stream(), None)
-            if item is not None:
+            item = self._looked_at.pop() if self._looked_at else next(self._stream(), _END)
+            if item is not _END:
                 done += 1
                 self._taken, self._given = self._taken + 1, done
                 yield self.to_columns(item)
                 continue
-            self._items, self._taken = None, 0
-            if limit is None or not self.restarts:
+            empty, self._items, self._taken = self._taken == 0, None, 0
+            if limit is None or not self.restarts or empty:
                 break
         if limit is not None and done < limit:
             warn_exhausted(limit, done)
@@ -276,6 +277,8 @@ def is_stream(x: Any) -> bool:
 
 def unpack(item: Any) -> tuple[Any, Any, Any]:
     """x, y and sample weights of a stream's item."""
+    if item is None:
+        raise ValueError("[data] expected batches of x, (x, y) or (x, y, sample_weight), received None.")
     if not isinstance(item, tuple):
         return item, None, None
     if not 1 <= len(item) <= 3:

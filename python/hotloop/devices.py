@@ -42,6 +42,8 @@ def set_device(name: str) -> None:
     >>> set_device("cpu"); get_device()
     'cpu'
     """
+    if not isinstance(name, str):
+        raise TypeError(f"[set_device] expected a name such as 'cpu' or 'cuda', received {type(name).__name__}.")
     _core.set_device(name)
 
 

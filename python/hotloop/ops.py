@@ -315,10 +315,19 @@ def stop_gradient(x: Any) -> Any:
     return apply("stop_gradient", [x]) if is_symbolic([x]) else np.asarray(x)
 
 
+def _numbers(where: str, x: Any) -> np.ndarray:
+    if x is None:
+        raise TraceError(
+            f"[{where}] expected numbers, received None. In a shape it is the size of a batch, which is not known "
+            "while a model is described: take means over axis 0, or sum ops.ones_like of a column."
+        )
+    return np.asarray(x)
+
+
 def cast(x: Any, dtype: str) -> Any:
     """x in another dtype. A model computes in one; whole numbers and comparisons are numbers of it."""
     if not is_symbolic([x]):
-        return np.asarray(x).astype(dtype)
+        return _numbers("cast", x).astype(dtype)
     dtype = str(np.dtype(dtype))
     whole = isinstance(x, TracedInput) and x.dtype == "int32"
     if isinstance(x, TracedInput) and not (whole and dtype.startswith(("int", "uint"))):

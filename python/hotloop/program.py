@@ -170,4 +170,7 @@ def _target_hint(feed: Feed, array: np.ndarray) -> str:
 def _limit_hint(feed: Feed) -> str:
     if feed.source[0] == "y":
         return "Number the classes from 0, and give the last layer one unit a class."
-    return "Give CategoryEncoding a larger num_tokens (Embedding: input_dim), or leave such rows out."
+    return (
+        "Give Embedding a larger input_dim (CategoryEncoding: num_tokens), number the codes from 0, or leave such rows "
+        "out."
+    )

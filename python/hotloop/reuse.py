@@ -63,6 +63,8 @@ def copy_weights(source: Layer, target: Layer, tau: float = 1.0) -> None:
     """`target = tau * source + (1 - tau) * target`, for every weight; the same layers, in the same order."""
     if not 0 <= tau <= 1:
         raise ValueError(f"[copy_weights_from] expected tau from 0 to 1, received {tau!r}.")
+    if not isinstance(source, Layer):
+        raise TypeError(f"[copy_weights_from] expected a model or layer, received {type(source).__name__}.")
     theirs, mine = source.get_weights(), target.get_weights()
     if [w.shape for w in theirs] != [w.shape for w in mine]:
         raise ValueError(

@@ -303,12 +303,12 @@ class Trace:
         from . import ops
 
         if not isinstance(value, (Symbolic, Variable)):
-            value = np.asarray(value)
-            if value.dtype.kind not in "fiu":
+            array = np.asarray(value)
+            if array.dtype.kind not in "fiu":
                 raise TypeError(
                     f"[{self.layer_name}] expected a loss made with hotloop.ops, received {type(value).__name__}."
                 )
-            value = self.constant(value)
+            value = self.constant(array)
         total = ops.sum(value)
         self.penalties.append((total.value(self.dtype), {"kind": "value"}, self.layer_name))
 

@@ -308,3 +308,12 @@ BAD = {
 def test_what_has_no_code_is_taken(call):
     with pytest.raises((ValueError, TypeError), match=r"^\[.*expected"):
         call()
+
+
+def test_a_vocabulary_that_cannot_be_is_refused_for_what_it_is():
+    with pytest.raises(ValueError, match="without the tokens of the unknown and of masks, -1"):
+        keras.layers.IntegerLookup(vocabulary=[5, -1])
+    with pytest.raises(ValueError, match="at least one token"):
+        keras.layers.StringLookup(vocabulary=[])
+    with pytest.raises(ValueError, match="different tokens"):
+        keras.layers.StringLookup(vocabulary=["a", "a"])

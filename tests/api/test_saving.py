@@ -286,3 +286,20 @@ def test_a_model_can_be_saved_while_it_trains(tmp_path):
     resumed = keras.models.load_model(tmp_path / "0.safetensors")
     fit(resumed, 3, initial_epoch=1)
     assert same_weights(model, resumed)
+
+
+def test_a_file_name_may_be_as_long_as_the_system_allows(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    path = tmp_path / ("n" * (255 - len(".safetensors")) + ".safetensors")
+    model.save(path)
+    assert os.listdir(tmp_path) == [path.name]
+    np.testing.assert_array_equal(keras.models.load_model(path).get_weights()[0], model.get_weights()[0])
+
+
+def test_what_is_no_path_is_refused():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    for load in (keras.models.load_model, model.load_weights):
+        with pytest.raises(TypeError):
+            load(3)
+    with pytest.raises((FileNotFoundError, ValueError)):
+        model.save("")

@@ -314,3 +314,52 @@ def test_a_target_of_shape_n_belongs_to_a_prediction_of_shape_n_1():
         model.compile(keras.optimizers.SGD(1e-5), "mse", metrics=["mae"])
         results.append(model.fit(X, y, epochs=2, verbose=0).history)
     assert results[0] == results[1]
+
+
+class Passes:
+    """An iterable with so many batches in its passes, one after another, and none later."""
+
+    def __init__(self, *counts):
+        self.counts = list(counts)
+
+    def __iter__(self):
+        count = self.counts.pop(0) if self.counts else 0
+        return iter([(np.ones((8, 4)), np.ones((8, 1)))] * count)
+
+
+def small():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_passes_that_become_empty_end_an_epoch_with_a_warning():
+    with pytest.warns(RuntimeWarning, match="ran out of data after 2 of 5 batches"):
+        small().fit(Passes(2), steps_per_epoch=5, epochs=1, verbose=0)
+    model = small()
+    with pytest.warns(RuntimeWarning, match="ran out of data after 1 of 3"):
+        model.fit(Passes(2, 2), steps_per_epoch=3, epochs=2, verbose=0)
+    assert int(model.optimizer.iterations) == 4
+
+
+def test_a_batch_that_is_none_is_an_error_and_no_end():
+    def batches():
+        for i in range(4):
+            yield None if i == 2 else (np.ones((8, 4)), np.ones((8, 1)))
+
+    model = small()
+    with pytest.raises(ValueError, match=r"expected batches of x, .*, received None"):
+        model.fit(batches(), verbose=0)
+    assert int(model.optimizer.iterations) == 2
+    with pytest.raises(ValueError, match="received None"):
+        model.predict(x if x is None else x[0] for x in batches())
+
+    class Forgetful(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return None if i == 1 else (np.ones((8, 4)), np.ones((8, 1)))
+
+    with pytest.raises(ValueError, match="received None"):
+        model.fit(Forgetful(), verbose=0, shuffle=False)

@@ -242,3 +242,10 @@ def test_a_loss_that_reads_x_is_given_outputs_of_frozen_layers():
         losses.append(model.fit(X, Y, epochs=3, cache_frozen=cached, verbose=0).history)
     assert losses[0] == losses[1]
 
+
+
+@pytest.mark.parametrize("number", [lambda n: ops.cast(n, "float32"), ops.convert_to_tensor])
+def test_the_unknown_size_of_a_batch_is_refused_where_a_number_is_expected(number):
+    model = build(loss=lambda y, p: ops.sum(ops.square(y - p)) / number(ops.shape(p)[0]))
+    with pytest.raises(keras.TraceError, match="size of a batch, which is not known"):
+        model.fit(X, Y, verbose=0)

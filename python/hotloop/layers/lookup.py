@@ -150,7 +150,15 @@ class IndexLookup(ColumnLayer):
         found = bool(special) and given[: len(special)] == special
         words = given[len(special) :] if found else given
         reserved = {*special, *([] if self.mask_token is None else [self.mask_token])}
-        if not words or len(set(words)) != len(words) or set(words) & reserved:
+        if not words:
+            raise ValueError(f"[{where}] expected a vocabulary of at least one token, received {_shown(vocabulary)}.")
+        if set(words) & reserved:
+            raise ValueError(
+                f"[{where}] expected a vocabulary without the tokens of the unknown and of masks, "
+                f"{', '.join(sorted(map(repr, reserved)))}, received {_shown(vocabulary)}. Choose another oov_token "
+                "or mask_token."
+            )
+        if len(set(words)) != len(words):
             raise ValueError(f"[{where}] expected a vocabulary of different tokens, received {_shown(vocabulary)}.")
         if self.max_tokens is not None and len(special) + len(words) > self.max_tokens:
             raise ValueError(

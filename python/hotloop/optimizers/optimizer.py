@@ -77,6 +77,7 @@ class Optimizer(Applying, Initialised):
         `use_ema`: running averages of the weights are kept, average = ema_momentum * average + (1 - ema_momentum) * w
         after every update (the first one starts them). They become the weights every `ema_overwrite_frequency` updates
         (None: never), and at the end of every `fit`. `callbacks.SwapEMAWeights` puts them in for evaluations.
+        Where gradients are accumulated, Keras makes averages after every batch too; here they belong to updates.
         Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control 30, 1992.
         `gradient_accumulation_steps`: weights change at every n-th batch only, by the mean of the n gradients;
         clipping, weight decay, averages and constraints belong to that update. `iterations` counts updates, schedules

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 from collections.abc import Iterator
@@ -41,8 +42,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     Path(f"{folder}/numbers.txt").read_text()
     '1 2 3'
     """
-    target = Path(os.path.realpath(path))
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.{next(_serial)}.tmp")
+    if os.fspath(path) in ("", b""):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    target = Path(os.fsdecode(os.path.realpath(path)))
+    scratch = target.with_name(f".{os.getpid()}.{next(_serial)}.tmp")  # short: names have limits
     with open(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb") as stream:
         mode = os.fstat(stream.fileno()).st_mode
     try:

@@ -217,7 +217,7 @@ def read_tensor(stream: BinaryIO, path: object, header: Header, name: str) -> np
 @contextlib.contextmanager
 def open_file(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, Header]]:
     """Open a model file and check its header; tensors are read from the same open file afterwards."""
-    with open(path, "rb") as stream:
+    with open(os.fspath(path), "rb") as stream:
         yield stream, read_header(stream, path)
 
 

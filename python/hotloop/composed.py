@@ -27,13 +27,16 @@ from .elementwise import (
     subtract,
     where,
 )  # fmt: skip
-from .shaping import axis_of, get_item
-from .trace import refuse_weights
+from .own_name import own_name
+from .shaping import axis_of, expand_dims, get_item, transpose
+from .tensor import Symbolic, TraceError
+from .trace import Traced, refuse_weights
 
 __all__ = [
     "all", "any", "average", "binary_crossentropy", "categorical_crossentropy", "convert_to_numpy", "convert_to_tensor",
-    "count_nonzero", "diff", "divide_no_nan", "exp2", "full_like", "isinf", "logaddexp", "logical_xor", "median",
-    "moments", "nan_to_num", "normalize", "roll", "sparse_categorical_crossentropy", "trunc", "unstack",
+    "count_nonzero", "cumprod", "diag", "diff", "divide_no_nan", "exp2", "full_like", "isinf", "logaddexp",
+    "logical_xor", "median", "moments", "nan_to_num", "normalize", "quantile", "roll", "segment_sum",
+    "sparse_categorical_crossentropy", "tril", "triu", "trunc", "unstack",
 ]  # fmt: skip
 
 
@@ -48,6 +51,7 @@ def _arrays(name: str, *operands: Any) -> list[np.ndarray] | None:
     return [x.astype(floatx(), copy=False) if x.dtype.kind == "f" else x for x in arrays]
 
 
+@own_name
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """1 (of arrays: True) where no element is 0."""
     from .ops import min
@@ -56,6 +60,7 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return np.all(arrays[0], axis, keepdims=keepdims) if arrays else min(not_equal(x, 0.0), axis, keepdims)
 
 
+@own_name
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """1 (of arrays: True) where some element is not 0."""
     from .ops import max
@@ -64,6 +69,7 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return np.any(arrays[0], axis, keepdims=keepdims) if arrays else max(not_equal(x, 0.0), axis, keepdims)
 
 
+@own_name
 def count_nonzero(x: Any, axis: Any = None) -> Any:
     """How many elements are not 0."""
     from .ops import sum
@@ -72,6 +78,7 @@ def count_nonzero(x: Any, axis: Any = None) -> Any:
     return np.count_nonzero(arrays[0], axis) if arrays else sum(not_equal(x, 0.0), axis)
 
 
+@own_name
 def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     """Mean, or the sum of x times weights of its shape, divided by their sum."""
     from .ops import mean, sum
@@ -84,6 +91,7 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     return divide(sum(multiply(x, weights), axis), sum(multiply(weights, ones_like(x)), axis))
 
 
+@own_name
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
     """Of every element -y log p - (1 - y) log(1 - p), p clipped away from 0 and 1, or the sigmoid of logits."""
     from .losses import formulas
@@ -97,6 +105,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     return formulas.binary_crossentropies(target, output, from_logits)
 
 
+@own_name
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """`losses.categorical_crossentropy`: one value for the classes on the last axis."""
     from . import losses
@@ -104,6 +113,7 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
     return losses.categorical_crossentropy(target, output, from_logits, axis=axis)
 
 
+@own_name
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """`losses.sparse_categorical_crossentropy`: one value for the classes on the last axis."""
     from . import losses
@@ -111,6 +121,7 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
     return losses.sparse_categorical_crossentropy(target, output, from_logits, axis=axis)
 
 
+@own_name
 def convert_to_tensor(x: Any, dtype: str | None = None, sparse: bool | None = None) -> Any:
     """x; a list or a number becomes an array. `sparse` is not True."""
     from .ops import cast
@@ -124,12 +135,47 @@ def convert_to_tensor(x: Any, dtype: str | None = None, sparse: bool | None = No
     return np.asarray(x, dtype)
 
 
+@own_name
 def convert_to_numpy(x: Any) -> np.ndarray:
     """The array of values; a tensor of a model has none yet."""
     refuse_weights("convert_to_numpy", [x])
     return np.asarray(x)
 
 
+@own_name
+def cumprod(x: Any, axis: int | None = None, dtype: str | None = None) -> Any:
+    """Products along one axis, up to each element; the gradient is right at zeros too."""
+    from .ops import cast, concatenate
+
+    arrays = _arrays("cumprod", x)
+    if arrays:
+        return np.cumprod(arrays[0], axis, dtype)
+    one = axis_of("cumprod", x, axis)
+    before, size, reach = [slice(None)] * one, x.shape[one], 1
+    while reach < size:  # now of `reach` elements, then of twice as many
+        first = get_item(x, (*before, slice(0, reach)))
+        rest = [get_item(x, (*before, part)) for part in (slice(reach, None), slice(0, size - reach))]
+        x, reach = concatenate([first, multiply(*rest)], one), 2 * reach
+    return x if dtype is None else cast(x, dtype)
+
+
+@own_name
+def diag(x: Any, k: int = 0) -> Any:
+    """A matrix with a vector on its k-th diagonal, or that diagonal of a matrix; of arrays.
+
+    Of a tensor (batch, n, n) `ops.sum(x * ops.eye(n), axis=-1)` is the diagonal, and `ops.expand_dims(x, -1) *
+    ops.eye(n)` makes such a tensor of one (batch, n).
+    """
+    arrays = _arrays("diag", x)
+    if arrays is None:
+        raise TraceError(
+            f"[diag] expected an array, received a tensor of shape {tuple(x.shape)}. ops.sum(x * ops.eye(n), axis=-1) "
+            "is the diagonal of each sample's matrix, ops.expand_dims(x, -1) * ops.eye(n) makes one of a vector."
+        )
+    return np.diag(arrays[0], k)
+
+
+@own_name
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     """Differences between neighbours along one axis, n times."""
     arrays = _arrays("diff", a)
@@ -142,17 +188,20 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     return a
 
 
+@own_name
 def divide_no_nan(x1: Any, x2: Any) -> Any:
     """x1 / x2, and 0 where x2 is 0, where no gradient flows."""
     zero = equal(x2, 0.0)
     return where(zero, 0.0, divide(x1, where(zero, 1.0, x2)))
 
 
+@own_name
 def exp2(x: Any) -> Any:
     """2 to the power x."""
     return exp(multiply(x, 0.6931471805599453))
 
 
+@own_name
 def full_like(x: Any, fill_value: Any, dtype: str | None = None) -> Any:
     """One number in the shape of x."""
     if not is_symbolic([x]):
@@ -160,11 +209,13 @@ def full_like(x: Any, fill_value: Any, dtype: str | None = None) -> Any:
     return multiply(ones_like(x), fill_value)
 
 
+@own_name
 def isinf(x: Any) -> Any:
     """1 (of arrays: True) where x is infinite, else 0."""
     return equal(abs(x), float("inf"))
 
 
+@own_name
 def logaddexp(x1: Any, x2: Any) -> Any:
     """log(e^x1 + e^x2), without overflow."""
     top, low = maximum(x1, x2), minimum(x1, x2)
@@ -172,31 +223,22 @@ def logaddexp(x1: Any, x2: Any) -> Any:
     return add(top, log1p(exp(apart)))
 
 
+@own_name
 def logical_xor(x1: Any, x2: Any) -> Any:
     """1 (of arrays: True) where exactly one is 0, else 0."""
     return not_equal(logical_not(x1), logical_not(x2))
 
 
+@own_name
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The middle element of one axis in order, or the mean of the two in the middle; NaN where one is."""
-    from .ops import max, squeeze
-    from .picking import sort
-
+    """The middle element in order, or the mean of the two in the middle; NaN where one is."""
     arrays = _arrays("median", x)
     if arrays:
-        return np.asarray(np.median(arrays[0], axis, keepdims=keepdims))
-    one = axis_of("median", x, axis)
-    if x.shape[one] == 0:
-        raise ValueError(f"[median] expected at least one element on axis {one}, received {x.shape}.")
-    before, half, ordered = [slice(None)] * one, x.shape[one] // 2, sort(x, one)
-    y = get_item(ordered, (*before, slice(half, half + 1)))
-    if x.shape[one] % 2 == 0:
-        y = multiply(add(y, get_item(ordered, (*before, slice(half - 1, half)))), 0.5)
-    most = max(x, one, True)
-    y = where(isnan(most), most, y)
-    return y if keepdims else squeeze(y, one)
+        return np.asarray(np.median(arrays[0], tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims))
+    return quantile(x, 0.5, axis, "midpoint", keepdims)
 
 
+@own_name
 def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> tuple[Any, Any]:
     """Mean and mean squared distance from it. `synchronized` is False: a model runs in one process."""
     from .ops import mean, var
@@ -206,6 +248,7 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
     return mean(x, axes, keepdims), var(x, axes, keepdims)
 
 
+@own_name
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """x with other numbers for NaN and for infinities, the largest and smallest of the dtype unless told."""
     arrays = _arrays("nan_to_num", x)
@@ -217,6 +260,7 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     return where(equal(x, float("-inf")), -largest if neginf is None else neginf, x)
 
 
+@own_name
 def normalize(x: Any, axis: Any = -1, order: Any = 2, epsilon: float | None = None) -> Any:
     """x divided by its norm along an axis, which counts as epsilon (1e-7) at least."""
     from .ops import norm, rsqrt, sum
@@ -227,6 +271,68 @@ def normalize(x: Any, axis: Any = -1, order: Any = 2, epsilon: float | None = No
     return divide(x, maximum(norm(x, order, axis, True), epsilon))
 
 
+_METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+@own_name
+def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """The number that a share q of the elements do not exceed; NaN where one is.
+
+    Parameters
+    ----------
+    x : tensor or array
+    q : float
+        In [0, 1]; of an array also several, whose results stand along a new first axis.
+    axis : int or sequence of int, optional
+        As for `ops.sum`.
+    method : {"linear", "lower", "higher", "midpoint", "nearest"}
+        Between two elements: a straight line from one to the other, one of them, or their mean.
+    keepdims : bool
+
+    Notes
+    -----
+    A tensor is sorted; the gradient goes to the elements that the result is made of.
+    """
+    from .ops import _axes, max, reshape
+    from .picking import sort
+
+    arrays = _arrays("quantile", x)
+    if method not in _METHODS:
+        raise ValueError(f"[quantile] expected method to be one of {', '.join(_METHODS)}, received {method!r}.")
+    if arrays:
+        axis, q = tuple(axis) if isinstance(axis, list) else axis, np.asarray(q, np.float64)
+        found = np.quantile(arrays[0], q, axis, method=method, keepdims=keepdims)  # type: ignore[call-overload]
+        return np.asarray(found, _floats(arrays[0]))
+    if np.ndim(q) or not 0 <= q <= 1:
+        raise ValueError(f"[quantile] expected q to be a number from 0 to 1 for a tensor of a model, received {q!r}.")
+    axes = sorted(_axes("quantile", x, axis))
+    left = [n for i, n in enumerate(x.shape) if i and i not in axes]
+    whole = [1 if i in axes else n for i, n in enumerate(x.shape) if i]
+    last = [a for a in range(x.ndim) if a not in axes] + axes
+    x = reshape(transpose(x, last), [-1, *left, int(np.prod([x.shape[a] for a in axes]))])
+    if x.shape[-1] == 0:
+        raise ValueError(f"[quantile] expected at least one element on axis {axis}, received none.")
+    ordered = sort(x, -1)
+    y = where(isnan(max(x, -1)), max(x, -1), _between(ordered, float(q) * (x.shape[-1] - 1), method))
+    return reshape(y, [-1, *whole]) if keepdims else y
+
+
+def _floats(x: np.ndarray) -> Any:
+    from .config import floatx
+
+    return x.dtype if x.dtype.kind == "f" else floatx()
+
+
+def _between(ordered: Any, place: float, method: str) -> Any:
+    """What stands at a place of the last axis that may lie between two elements."""
+    low, high = int(np.floor(place)), int(np.ceil(place))
+    if method in ("lower", "higher", "nearest") or low == high:
+        return get_item(ordered, (..., {"lower": low, "higher": high}.get(method, round(place))))
+    part = 0.5 if method == "midpoint" else place - low
+    return add(multiply(get_item(ordered, (..., low)), 1 - part), multiply(get_item(ordered, (..., high)), part))
+
+
+@own_name
 def roll(x: Any, shift: int, axis: int | None = None) -> Any:
     """Elements moved along one axis; those that leave it come in at its other end."""
     from .ops import concatenate
@@ -241,11 +347,76 @@ def roll(x: Any, shift: int, axis: int | None = None) -> Any:
     return concatenate([get_item(x, (*before, s)) for s in (slice(at, None), slice(0, at))], one)
 
 
+@own_name
+def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """The sums of the rows of each segment: (num_segments, ..).
+
+    Parameters
+    ----------
+    data : tensor (batch, ..) or array
+    segment_ids : tensor (batch,) or array
+        The segment of each row, from 0 on; rows of another number are left out.
+    num_segments : int, optional
+        One more than the largest number unless told; of tensors it must be told.
+    sorted : bool
+        Whether the numbers ascend, which changes nothing.
+
+    Notes
+    -----
+    Of tensors it sums over the batch, which the `call` of a layer, losses and metrics may do.
+    """
+    from .ops import cast, reshape, sum
+
+    of = segment_ids.shape if isinstance(segment_ids, Symbolic) else np.shape(segment_ids)
+    if len(of) != 1:
+        raise ValueError(f"[segment_sum] expected segment_ids of shape (batch,), received {of}.")
+    arrays = _arrays("segment_sum", data, segment_ids)
+    if arrays:
+        values, numbers = arrays[0], arrays[1].astype(np.int64)
+        count = (int(numbers.max(initial=-1)) + 1) if num_segments is None else num_segments
+        inside = (numbers >= 0) & (numbers < count)
+        result = np.zeros((count, *values.shape[1:]), values.dtype)
+        np.add.at(result, numbers[inside], values[inside])
+        return result
+    if num_segments is None or not isinstance(segment_ids, Traced) or not isinstance(data, Traced):
+        raise ValueError(
+            "[segment_sum] expected num_segments, and tensors as data and segment_ids, in the `call` of a layer, in a "
+            f"loss or in a metric, received {num_segments}, {type(data).__name__} and {type(segment_ids).__name__}."
+        )
+    numbers = reshape(cast(segment_ids, data.dtype), [-1, 1, *[1] * (data.ndim - 1)])
+    segments = np.arange(num_segments).reshape(-1, *[1] * (data.ndim - 1))
+    return sum(where(equal(numbers, segments), expand_dims(data, 1), 0.0), axis=0)
+
+
+@own_name
+def tril(x: Any, k: int = 0) -> Any:
+    """Zeros above the k-th diagonal of the matrices on the last two axes, which lies above the main one for k > 0."""
+    return _triangle(np.tril, "tril", x, k)
+
+
+@own_name
+def triu(x: Any, k: int = 0) -> Any:
+    """Zeros below the k-th diagonal of the matrices on the last two axes, which lies above the main one for k > 0."""
+    return _triangle(np.triu, "triu", x, k)
+
+
+def _triangle(part: Any, name: str, x: Any, k: int) -> Any:
+    arrays = _arrays(name, x)
+    if arrays:
+        return part(arrays[0], k)
+    sizes = tuple(x.shape[-2:])
+    if len(sizes) < 2 or None in sizes:
+        raise ValueError(f"[{name}] expected a tensor (batch, .., n, m), received {tuple(x.shape)}.")
+    return where(part(np.ones(sizes), k), x, 0.0)
+
+
+@own_name
 def trunc(x: Any) -> Any:
     """The whole part; no gradient."""
     return multiply(sign(x), floor(abs(x)))
 
 
+@own_name
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
     """The elements of one axis, as a list."""
     arrays = _arrays("unstack", x)

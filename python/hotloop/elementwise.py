@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .own_name import own_name
 from .tensor import KerasTensor, Symbolic, TraceError
 from .trace import Traced
 from .variable import Variable, tracing
@@ -142,6 +143,7 @@ def _affine(x: Any, scale: float, offset: float) -> Any:
     return apply("affine", [x], {"scale": scale, "offset": offset})
 
 
+@own_name
 def add(x1: Any, x2: Any) -> Any:
     """x1 + x2."""
     from .ops import add_bias, apply
@@ -156,6 +158,7 @@ def add(x1: Any, x2: Any) -> Any:
     return elementwise("add", x1, x2) if biased is None else biased
 
 
+@own_name
 def subtract(x1: Any, x2: Any) -> Any:
     """x1 - x2."""
     if is_batch(x1) and is_number(x2):
@@ -165,6 +168,7 @@ def subtract(x1: Any, x2: Any) -> Any:
     return elementwise("subtract", x1, x2)
 
 
+@own_name
 def multiply(x1: Any, x2: Any) -> Any:
     """x1 x2."""
     if is_number(x1):
@@ -174,6 +178,7 @@ def multiply(x1: Any, x2: Any) -> Any:
     return elementwise("multiply", x1, x2)
 
 
+@own_name
 def divide(x1: Any, x2: Any) -> Any:
     """x1 / x2."""
     if is_batch(x1) and is_number(x2) and float(x2) != 0:
@@ -184,11 +189,13 @@ def divide(x1: Any, x2: Any) -> Any:
 true_divide = divide
 
 
+@own_name
 def negative(x: Any) -> Any:
     """-x."""
     return _affine(x, -1.0, 0.0) if is_batch(x) else elementwise("negative", x)
 
 
+@own_name
 def power(x1: Any, x2: Any) -> Any:
     """x1 to the power x2; a negative x1 takes whole x2 only. The gradient is 0 for x2 = 0, and none reaches x2 at 0."""
     if is_number(x2) and is_symbolic([x1]):
@@ -200,46 +207,55 @@ def power(x1: Any, x2: Any) -> Any:
     return elementwise("power", x1, x2)
 
 
+@own_name
 def maximum(x1: Any, x2: Any) -> Any:
     """The larger one, NaN where x1 is; equal operands share the gradient."""
     return elementwise("maximum", x1, x2)
 
 
+@own_name
 def minimum(x1: Any, x2: Any) -> Any:
     """The smaller one, NaN where x1 is; equal operands share the gradient."""
     return elementwise("minimum", x1, x2)
 
 
+@own_name
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     """min(max(x, x_min), x_max). At a bound half of the gradient passes, as in Keras on JAX."""
     return minimum(maximum(x, x_min), x_max)
 
 
+@own_name
 def where(condition: Any, x1: Any, x2: Any) -> Any:
     """x1 where the condition is not 0, else x2. The gradient goes to the one taken alone, even if the other is NaN."""
     return elementwise("where", condition, x1, x2)
 
 
+@own_name
 def mod(x1: Any, x2: Any) -> Any:
     """x1 - floor(x1 / x2) x2, with the sign of x2."""
     return elementwise("mod", x1, x2)
 
 
+@own_name
 def floor_divide(x1: Any, x2: Any) -> Any:
     """floor(x1 / x2); no gradient."""
     return elementwise("floor_divide", x1, x2)
 
 
+@own_name
 def log2(x: Any) -> Any:
     """Logarithm to the base 2."""
     return multiply(log(x), 1.4426950408889634)
 
 
+@own_name
 def log10(x: Any) -> Any:
     """Logarithm to the base 10."""
     return multiply(log(x), 0.4342944819032518)
 
 
+@own_name
 def abs(x: Any) -> Any:
     """Absolute value; slope 0 at 0."""
     return elementwise("abs", x)
@@ -248,16 +264,19 @@ def abs(x: Any) -> Any:
 absolute = abs
 
 
+@own_name
 def zeros_like(x: Any) -> Any:
     """0 in the shape of x."""
     return elementwise("second", x, 0.0)
 
 
+@own_name
 def ones_like(x: Any) -> Any:
     """1 in the shape of x."""
     return elementwise("second", x, 1.0)
 
 
+@own_name
 def round(x: Any, decimals: int = 0) -> Any:
     """The nearest whole number (or of so many decimals), halves to even; no gradient."""
     if decimals == 0:
@@ -277,7 +296,7 @@ def _named(kind: str, text: str, operands: int = 1) -> Any:
 
     function.__name__ = function.__qualname__ = kind
     function.__doc__ = text
-    return function
+    return own_name(function)
 
 
 arccos = _named("arccos", "Inverse of cos.")

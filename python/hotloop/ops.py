@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from . import activations, composed, contraction, elementwise, picking, shaping
+from . import activations, composed, constants, contraction, elementwise, picking, shaping
 from .composed import *  # noqa: F403
+from .constants import *  # noqa: F403
 from .contraction import *  # noqa: F403
 from .elementwise import *  # noqa: F403
 from .elementwise import abs, add, exp, is_symbolic, log, multiply, not_equal, power, sqrt, square, subtract
+from .own_name import own_name
 from .picking import *  # noqa: F403
 from .shaping import *  # noqa: F403
 from .shaping import axis_of, expand_dims, get_item, swapaxes
@@ -32,7 +34,8 @@ __all__ = [
     "apply", "argmax", "argmin", "cast", "concatenate", "cumsum", "dense", "drop_connect", "dropout", "flatten",
     "logsumexp", "matmul", "max", "mean", "min", "noise", "norm", "one_hot", "prod", "reshape", "rrelu",
     "shape", "softmax", "std", "stop_gradient", "sum", "var",
-    *composed.__all__, *contraction.__all__, *elementwise.__all__, *picking.__all__, *shaping.__all__,
+    *composed.__all__, *constants.__all__, *contraction.__all__, *elementwise.__all__, *picking.__all__,
+    *shaping.__all__,
     *[name for name in activations.names() if name != "softmax"],
 ]  # fmt: skip
 
@@ -84,6 +87,7 @@ def add_bias(x1: Any, x2: Any) -> Any:
     return None
 
 
+@own_name
 def matmul(x: Any, y: Any) -> Any:
     """x y for x (batch, .., K) and a variable y (K,N). Adding a bias (N) to the result makes it one dense node."""
     if elementwise.is_batch(x) and not elementwise.is_batch(y):  # by a weight, a constant, or what is made of them
@@ -120,6 +124,7 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
     return product if bias is None else product + np.asarray(bias)
 
 
+@own_name
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join arrays along an axis; tensors of a model along one that is not 0, the batch."""
     if not builtins.any(isinstance(x, Symbolic) for x in xs):
@@ -127,6 +132,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     return apply("concatenate", list(xs), {"axis": axis})
 
 
+@own_name
 def reshape(x: Any, newshape: int | Sequence[int | None]) -> Any:
     """The same elements under the axes `newshape`, whose first is the batch (-1 or None); one more may be -1."""
     if isinstance(newshape, (int, np.integer)):
@@ -141,41 +147,49 @@ def reshape(x: Any, newshape: int | Sequence[int | None]) -> Any:
     return apply("reshape", [x], {"shape": sample})
 
 
+@own_name
 def flatten(x: Any) -> Any:
     """(batch, a, b, ..) -> (batch, a b ..)."""
     return reshape(x, (-1, int(np.prod(np.shape(x)[1:] if not isinstance(x, Symbolic) else x.shape[1:], dtype=int))))
 
 
+@own_name
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over an axis or several; of an array over all of them unless told. A tensor of a model keeps its batch."""
     return _reduce("sum", x, axis, keepdims)
 
 
+@own_name
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean, along axes as for `sum`."""
     return _reduce("mean", x, axis, keepdims)
 
 
+@own_name
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Largest element, along axes as for `sum`."""
     return _reduce("max", x, axis, keepdims)
 
 
+@own_name
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Smallest element, along axes as for `sum`."""
     return _reduce("min", x, axis, keepdims)
 
 
+@own_name
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean squared distance from the mean, along axes as for `sum`."""
     return mean(square(subtract(x, mean(x, axis, True))), axis, keepdims)
 
 
+@own_name
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Square root of `var`."""
     return sqrt(var(x, axis, keepdims))
 
 
+@own_name
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: str | None = None) -> Any:
     """Product, along axes as for `sum`; its gradient is right at zeros too."""
     if not isinstance(x, Symbolic):
@@ -211,6 +225,7 @@ def _without(x: Any, axes: set[int]) -> Any:
     return reshape(x, [-1, *[n for i, n in enumerate(x.shape) if i and i not in axes]])
 
 
+@own_name
 def cumsum(x: Any, axis: int | None = None, dtype: str | None = None) -> Any:
     """Sums along one axis, up to each element."""
     if not isinstance(x, Symbolic):
@@ -223,6 +238,7 @@ def cumsum(x: Any, axis: int | None = None, dtype: str | None = None) -> Any:
     return x if dtype is None else cast(x, dtype)
 
 
+@own_name
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Size of the vectors along one axis, or of the matrices along two.
 
@@ -275,6 +291,7 @@ def _vector_norm(x: Any, p: float, axes: set[int]) -> Any:
     return sum(abs(x), axis, True) if p == 1 else power(sum(power(abs(x), p), axis, True), 1 / p)
 
 
+@own_name
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log sum e^x, along axes as for `sum`, without overflow."""
     top = stop_gradient(max(x, axis, True))
@@ -286,16 +303,19 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return np.squeeze(y, None if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else axis)
 
 
+@own_name
 def softmax(x: Any, axis: Any = -1) -> Any:
     """e^x, divided by its sum over one axis, or several."""
     return activations.softmax(x, axis)
 
 
+@own_name
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """Place of the largest element of one axis, the first of equal ones; a number of the model's dtype, no gradient."""
     return _place("argmax", x, axis, keepdims)
 
 
+@own_name
 def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """Place of the smallest element of one axis, the first of equal ones."""
     return _place("argmin", x, axis, keepdims)
@@ -324,6 +344,7 @@ def _numbers(where: str, x: Any) -> np.ndarray:
     return np.asarray(x)
 
 
+@own_name
 def cast(x: Any, dtype: str) -> Any:
     """x in another dtype. A model computes in one; whole numbers and comparisons are numbers of it."""
     if not is_symbolic([x]):
@@ -337,6 +358,7 @@ def cast(x: Any, dtype: str) -> Any:
     return composed.trunc(x) if dtype.startswith(("int", "uint")) and not whole else x
 
 
+@own_name
 def one_hot(x: Any, num_classes: int, mode: str = "one_hot") -> Any:
     """Indicator vectors of integer codes; `mode` "multi_hot" and "count" put the last axis into one vector."""
     return apply("one_hot", [codes(x, num_classes)], {"num_tokens": num_classes, "mode": mode})
@@ -351,6 +373,7 @@ def codes(x: Any, limit: int) -> Any:
     return x if isinstance(x, Symbolic) else np.asarray(x, np.int32)
 
 
+@own_name
 def dropout(x: Any, rate: float, seed: int | None = None, noise_shape: Any = None, alpha: bool = False) -> Any:
     """Zero a share `rate` of the elements and divide the others by 1 - rate; a fresh mask in every step.
 
@@ -489,4 +512,4 @@ def __getattr__(name: str) -> activations.Activation:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

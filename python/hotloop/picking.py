@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .own_name import own_name
 from .shaping import axis_of, get_item
 from .tensor import Symbolic, TraceError
 from .trace import Traced, refuse_weights
@@ -14,6 +15,7 @@ from .variable import Variable
 __all__ = ["argsort", "sort", "take", "take_along_axis", "top_k"]
 
 
+@own_name
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Elements at whole-number indices along one axis; an index may come more than once.
 
@@ -67,6 +69,7 @@ def _runs(indices: list[int]) -> list[slice]:
     return runs or [slice(0, 0)]
 
 
+@own_name
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Elements along one axis, each place by an index of its own: `take_along_axis(q, action, 1)` is Q(s, a).
 
@@ -121,6 +124,7 @@ def _copies(x: Any, count: int, axis: int) -> Any:
     return tile(x, [count if i == axis else 1 for i in range(x.ndim)])
 
 
+@own_name
 def argsort(x: Any, axis: int | None = -1) -> Any:
     """Where the elements of one axis stand, smallest first; equal ones in their order, NaN last. No gradient."""
     from .ops import apply
@@ -131,6 +135,7 @@ def argsort(x: Any, axis: int | None = -1) -> Any:
     return apply("argsort", [x], {"axis": axis_of("argsort", x, axis)})
 
 
+@own_name
 def sort(x: Any, axis: int | None = -1) -> Any:
     """The elements of one axis, smallest first, NaN last. The gradient goes back to where each stood."""
     if not isinstance(x, Symbolic):
@@ -139,6 +144,7 @@ def sort(x: Any, axis: int | None = -1) -> Any:
     return take_along_axis(x, argsort(x, axis), axis)
 
 
+@own_name
 def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
     """The k largest elements of the last axis, largest first, and their places; of equal ones the first come first.
 

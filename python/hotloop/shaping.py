@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .own_name import own_name
 from .tensor import Symbolic
 from .trace import refuse_weights
 
 __all__ = [
-    "expand_dims", "flip", "moveaxis", "pad", "repeat", "split", "squeeze", "stack", "swapaxes", "tile", "transpose",
+    "broadcast_to", "expand_dims", "flip", "hstack", "moveaxis", "pad", "repeat", "split", "squeeze", "stack",
+    "swapaxes", "tile", "transpose", "vstack",
 ]  # fmt: skip
 
 
@@ -91,6 +93,7 @@ def axis_of(what: str, x: Any, axis: int | None, extra: int = 0) -> int:
     return axis % rank
 
 
+@own_name
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     """The axes in another order, reversed unless told; of a tensor of a model axis 0, the batch, has to stay first."""
     if not isinstance(x, Symbolic):
@@ -106,6 +109,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     return _rearrange(x, [x.shape[a] for a in axes[1:]], [steps[a - 1] for a in axes[1:]])
 
 
+@own_name
 def moveaxis(x: Any, source: int, destination: int) -> Any:
     """One axis at another place."""
     if not isinstance(x, Symbolic):
@@ -116,6 +120,7 @@ def moveaxis(x: Any, source: int, destination: int) -> Any:
     return transpose(x, order)
 
 
+@own_name
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
     if not isinstance(x, Symbolic):
@@ -134,6 +139,7 @@ def with_last(x: Any, axes: Sequence[int], function: Callable[[Any], Any]) -> An
     return transpose(function(transpose(x, order)), [order.index(a) for a in range(x.ndim)])
 
 
+@own_name
 def flip(x: Any, axis: int | None = None) -> Any:
     """The elements of one axis in reverse; of an array those of all axes unless told."""
     if not isinstance(x, Symbolic):
@@ -141,6 +147,7 @@ def flip(x: Any, axis: int | None = None) -> Any:
     return get_item(x, (*[slice(None)] * axis_of("flip", x, axis), slice(None, None, -1)))
 
 
+@own_name
 def expand_dims(x: Any, axis: int) -> Any:
     """One more axis, of size 1."""
     from .ops import reshape
@@ -152,6 +159,7 @@ def expand_dims(x: Any, axis: int) -> Any:
     return reshape(x, [-1, *shape[1:]])
 
 
+@own_name
 def squeeze(x: Any, axis: int | None = None) -> Any:
     """Without an axis of size 1, or all such axes behind the batch."""
     from .ops import reshape
@@ -164,6 +172,7 @@ def squeeze(x: Any, axis: int | None = None) -> Any:
     return reshape(x, [-1, *[n for i, n in enumerate(x.shape) if i and i not in gone]])
 
 
+@own_name
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Tensors of one shape along a new axis."""
     from .ops import concatenate
@@ -173,6 +182,58 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     return concatenate([expand_dims(x, axis) for x in xs], axis)
 
 
+@own_name
+def hstack(xs: Sequence[Any]) -> Any:
+    """Arrays side by side: along axis 1, vectors along axis 0; tensors of a model along axis 1."""
+    from .ops import concatenate
+
+    if not any(isinstance(x, Symbolic) for x in xs):
+        refuse_weights("hstack", xs)
+        return np.hstack([np.asarray(x) for x in xs])
+    if any(isinstance(x, Symbolic) and x.ndim == 1 for x in xs):
+        raise ValueError("[hstack] expected tensors of two axes or more, received (None,). ops.stack joins such.")
+    return concatenate(xs, 1)
+
+
+@own_name
+def vstack(xs: Sequence[Any]) -> Any:
+    """Arrays below each other, along axis 0. Axis 0 of a tensor of a model is the batch, which stays as it is."""
+    if any(isinstance(x, Symbolic) for x in xs):
+        raise ValueError(
+            "[vstack] expected arrays, received tensors of a model, whose axis 0 is the batch. ops.hstack takes axis 1."
+        )
+    refuse_weights("vstack", xs)
+    return np.vstack([np.asarray(x) for x in xs])
+
+
+@own_name
+def broadcast_to(x: Any, shape: Sequence[int | None]) -> Any:
+    """x repeated along axes of size 1 until it has this shape, which begins with None or -1, the batch of a tensor."""
+    from .elementwise import elementwise, is_batch, is_symbolic
+
+    if not is_symbolic([x]):
+        return np.broadcast_to(np.asarray(x), [-1 if n is None else n for n in shape])
+    sizes, batch = list(shape), is_batch(x)
+    missing = len(sizes) - len(x.shape)
+    own = [1] * missing + list(x.shape)
+    if batch and (not sizes or sizes[0] not in (None, -1)):
+        raise ValueError(f"[broadcast_to] expected a shape that begins with None or -1, the batch, received {shape}.")
+    if (
+        missing < 0
+        or (batch and missing)
+        or any(a not in (1, b) for a, b in zip(own[batch:], sizes[batch:], strict=True))
+    ):
+        raise ValueError(
+            f"[broadcast_to] expected a shape that {tuple(x.shape)} becomes by repeating axes of size 1, received "
+            f"{shape}. ops.expand_dims adds an axis."
+        )
+    for axis in range(batch, len(sizes)):
+        if own[axis] != sizes[axis] or axis < missing:
+            x = elementwise("second", np.zeros([sizes[axis], *[1] * (len(sizes) - axis - 1)]), x)
+    return x
+
+
+@own_name
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """Equal parts, or parts that begin at these indices."""
     if not isinstance(x, Symbolic):
@@ -189,6 +250,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     return [get_item(x, (*before, slice(a, b))) for a, b in pairwise(ends)]
 
 
+@own_name
 def tile(x: Any, repeats: int | Sequence[int]) -> Any:
     """x that many times along each axis, the last ones if there are fewer numbers than axes."""
     from .ops import concatenate
@@ -206,6 +268,7 @@ def tile(x: Any, repeats: int | Sequence[int]) -> Any:
     return x
 
 
+@own_name
 def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
     """Each element of one axis that many times in a row; a number for all of them, or one for each."""
     from .ops import reshape, take
@@ -224,6 +287,7 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     return reshape(y, [-1, *[n * count if i == axis else n for i, n in enumerate(x.shape) if i]])
 
 
+@own_name
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float | None = None) -> Any:
     """x with more elements before and after it on each axis.
 

@@ -421,6 +421,36 @@ def metric(p, y, sample_weight=None, kind="", threshold=0.5, k=1, **options):
     return (w * values).sum(), w.sum()
 
 
+# --- circle loss --------------------------------------------------------------------------------------------------
+def _circle_parts(e, labels, r, ref_labels, gamma=80.0, margin=0.4, remove_diagonal=True):
+    """Values, and d value_i / d s_ij for s = e r'."""
+    apart = 1 - e @ r.T
+    d = np.maximum(apart, 0)
+    same = labels.reshape(-1, 1) == ref_labels.reshape(1, -1)
+    positive, negative = same & ~(np.eye(*d.shape, dtype=bool) & remove_diagonal), ~same
+    a = gamma * np.maximum(margin + d, 0) * (d - margin)
+    b = gamma * np.maximum(1 + margin - d, 0) * (1 - margin - d)
+    slope_a = gamma * ((margin + d > 0) * (d - margin) + np.maximum(margin + d, 0))
+    slope_b = -gamma * ((1 + margin - d > 0) * (1 - margin - d) + np.maximum(1 + margin - d, 0))
+    with np.errstate(divide="ignore"):
+        p, n = (np.log((np.exp(z) * on).sum(1)) for z, on in ((a, positive), (b, negative)))
+    there = np.isfinite(p) & np.isfinite(n)
+    z = np.where(there, p + n, -np.inf)
+    share = [np.exp(z - np.where(there, of, 0)[:, None]) * on for z, of, on in ((a, p, positive), (b, n, negative))]
+    slope = share[0] * slope_a + share[1] * slope_b
+    slope = np.where(there[:, None], slope / (1 + np.exp(-z))[:, None], 0)
+    return np.logaddexp(0, z), -slope * ((apart > 0) + 0.5 * (apart == 0))
+
+
+def circle(e, labels, r, ref_labels, **attrs):
+    return _circle_parts(e, labels, r, ref_labels, **attrs)[0]
+
+
+def circle_gradient(dy, e, labels, r, ref_labels, **attrs):
+    g = dy[:, None] * _circle_parts(e, labels, r, ref_labels, **attrs)[1]
+    return [g @ r, None, g.T @ e, None]
+
+
 # --- penalties and constraints ------------------------------------------------------------------------------------
 def penalty(x, kind="l1_l2", l1=0.0, l2=0.0, factor=0.0, mode="rows", batch=False):
     """Of a variable; of a batch of activations divided by its rows."""

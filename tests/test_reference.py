@@ -16,6 +16,7 @@ RNG = np.random.default_rng(3)
 X, DENSE_W, BIAS = RNG.standard_normal((4, 5)), RNG.standard_normal((5, 3)), RNG.standard_normal(3)
 RANK3 = RNG.standard_normal((4, 2, 5))
 IMAGES = RNG.standard_normal((2, 4, 5, 3))
+UNITS, KINDS = RNG.standard_normal((12, 3)) / 2, np.arange(12) % 3
 NORM = [RNG.standard_normal(5), RNG.standard_normal(5), RNG.standard_normal(5), RNG.random(5) + 0.5]
 
 OPS = [
@@ -53,6 +54,8 @@ OPS = [
     ("place", [RANK3], {"shape": (4, 9), "strides": (9, -1), "offset": 8}),
     ("take_along_axis", [RANK3, np.array([[[0, -1, 2], [1, 1, 4]]] * len(RANK3))], {"axis": -1}),
     ("cumsum", [RANK3], {"axis": 1}),
+    ("circle", [UNITS[:5], KINDS[:5], UNITS[5:], KINDS[5:]], {"gamma": 3.0}),
+    ("circle", [UNITS, KINDS, UNITS[::-1] / 2, KINDS], {"gamma": 2.0, "margin": 0.2, "remove_diagonal": False}),
     ("concatenate", [RANK3, RANK3[:, :1]], {"axis": 1}),
     ("reshape", [RANK3], {"shape": (5, 2)}),
     *[

@@ -194,6 +194,7 @@ EXPRESSED = {  # class: targets, activation of the predictions, options
     "MarginRanking": (np.sign(NUMBERS[:, :1]), None, {"margin": 0.5}),
     "Contrastive": (ANSWERS, "softplus", {"margin": 2.0}),
     "Triplet": (NUMBERS[:, :1], "softplus", {"margin": 0.5}),
+    "Circle": (CLASSES, "tanh", {"gamma": 2.0, "margin": 0.3}),
 }
 
 

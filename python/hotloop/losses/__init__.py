@@ -15,6 +15,7 @@ from .expressed import (
     CategoricalFocalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
     CategoricalHinge,
+    Circle,
     Contrastive,
     CosineSimilarity,
     Dice,
@@ -36,6 +37,7 @@ from .formulas import (
     categorical_focal_crossentropy,
     categorical_generalized_cross_entropy,
     categorical_hinge,
+    circle,
     contrastive,
     cosine_similarity,
     dice,
@@ -130,6 +132,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "margin_ranking": margin_ranking,
     "contrastive": contrastive,
     "triplet": triplet,
+    "circle": circle,
 }
 _TABLE: Table[Loss] = Table(
     "loss",
@@ -159,6 +162,7 @@ _TABLE: Table[Loss] = Table(
         "margin_ranking": MarginRanking,
         "contrastive": Contrastive,
         "triplet": Triplet,
+        "circle": Circle,
     },
     aliases={
         "mse": "mean_squared_error", "MSE": "mean_squared_error", "mae": "mean_absolute_error",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from .. import ops
+from ..config import epsilon
 from ..trace import squeezed_alike
 from . import formulas
 from .loss import Loss
@@ -513,3 +515,68 @@ class Triplet(_Expressed):
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.margin = float(margin)
+
+
+class Circle(_Expressed):
+    """log(1 + P N) of every embedding of a batch: how far those of its label are, times how near the others.
+
+    With d = max(1 - cosine, 0), P is the sum of exp(gamma max(margin + d, 0) (d - margin)) over the samples of its
+    label, and N that of exp(gamma max(1 + margin - d, 0) (1 - margin - d)) over the others.
+
+    Parameters
+    ----------
+    gamma : float
+        The scale of similarities.
+    margin : float
+        Below this distance those of one label, and above 1 - margin the others, count for little.
+    remove_diagonal : bool
+        Leave out each sample beside itself.
+    reduction, name, dtype
+        Of `Loss`. Samples whose loss is 0 are not counted in the mean.
+
+    Notes
+    -----
+    y_true holds whole numbers, y_pred (batch, D) vectors of length 1: end the model with `UnitNormalization`. A sample
+    with nobody of its label, or nobody else, in the batch has loss 0 and no gradient (in Keras on JAX a NaN).
+    `losses.circle` takes other references than the batch. Sun et al., "Circle loss: a unified perspective of pair
+    similarity optimization", CVPR 2020.
+
+    Examples
+    --------
+    >>> print(round(float(Circle(gamma=2.0)([0, 0, 1], [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])), 4))
+    0.6141
+    """
+
+    kind = "circle"
+    options_in_order = ("gamma", "margin", "remove_diagonal")
+    whole_row = True
+
+    def __init__(
+        self,
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "circle",
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.gamma, self.margin, self.remove_diagonal = float(gamma), float(margin), bool(remove_diagonal)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        values = super().call(y_true, y_pred)
+        if self.reduction != "sum_over_batch_size":
+            return values
+        return values * (ops.sum(ops.ones_like(values)) / (ops.sum(values > 0) + epsilon()))
+
+    def _reduced(self, values: Any, sample_weight: Any) -> Any:
+        return super()._reduced(values, self._counted(values, sample_weight))
+
+    def _reduced_tensor(self, values: Any, weight: Any) -> Any:
+        return super()._reduced_tensor(values, self._counted(values, weight))
+
+    def _counted(self, values: Any, weight: Any) -> Any:
+        """The weights, 0 where the loss is, of which the mean divides by the sum."""
+        if self.reduction != "mean_with_sample_weight":
+            return weight
+        return ops.cast(values > 0, values.dtype) * (1.0 if weight is None else ops.reshape(weight, (-1,)))

@@ -13,6 +13,7 @@ import numpy as np
 from .. import ops
 from ..config import epsilon, floatx
 from ..elementwise import is_symbolic
+from ..tensor import KerasTensor, TraceError
 from ..trace import squeezed_alike
 
 _LOG_2 = float(np.log(2.0))
@@ -278,6 +279,43 @@ def triplet(y_true: Any, y_pred: Any, margin: float = 1.0) -> Any:
     y_pred; y_true is not looked at (Schroff, Kalenichenko and Philbin, "FaceNet", CVPR 2015)."""
     y_true, y_pred = _floats(y_true, y_pred)
     return ops.maximum(y_pred[..., 0] - y_pred[..., 1] + margin, 0.0)
+
+
+def circle(
+    y_true: Any,
+    y_pred: Any,
+    ref_labels: Any = None,
+    ref_embeddings: Any = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+) -> Any:
+    """log(1 + P N) of every embedding: P sums over the references of its label, and grows with their distance, N over
+    the others, and grows as they come near (Sun et al., "Circle loss", CVPR 2020). `losses.Circle` says more.
+
+    The references are the batch itself unless told: tensors with as many rows, or a weight or array of any number.
+    `remove_diagonal` leaves reference i out for embedding i.
+    """
+    y_true, y_pred = _floats(y_true, y_pred)
+    if isinstance(y_pred, KerasTensor) or isinstance(y_true, KerasTensor):
+        raise TraceError(
+            "[circle] expected arrays, or tensors in the `call` of a layer or a loss, received an Input."
+        )
+    if len(y_pred.shape) != 2:
+        raise ValueError(f"[circle] expected embeddings (batch, D) as y_pred, received shape {tuple(y_pred.shape)}.")
+    if (ref_labels is None) != (ref_embeddings is None):
+        raise ValueError("[circle] expected ref_labels and ref_embeddings together, received one of them.")
+    labels = ops.trunc(y_true)
+    refs = [y_pred, labels] if ref_embeddings is None else [*_floats(ref_embeddings), ops.trunc(*_floats(ref_labels))]
+    attrs = {"gamma": float(gamma), "margin": float(margin), "remove_diagonal": bool(remove_diagonal)}
+    if is_symbolic([y_pred]):
+        y_pred.trace.couples_rows = True
+        return ops.apply("circle", [y_pred, labels, *refs], attrs)
+    from ..testing import run_op
+
+    run = run_op("circle", [y_pred, labels], attrs, refs, dtype=y_pred.dtype.name)
+    assert run.output is not None, "the op has an output"
+    return run.output
 
 
 def _first(y_true: Any) -> Any:

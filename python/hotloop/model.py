@@ -179,6 +179,28 @@ class Model(Training, Layer):
 
         save_model(self, filepath, overwrite=overwrite)
 
+    def to_json(self, **kwargs: Any) -> str:
+        """The layers, and what `compile` was given, as JSON in Keras's words; the weights are not in it.
+
+        Parameters
+        ----------
+        **kwargs
+            Of `json.dumps`.
+
+        Returns
+        -------
+        str
+            What `models.model_from_json`, here or in Keras, makes a model of.
+
+        Raises
+        ------
+        ValueError
+            If Keras has not what the model holds, or a function of tensors stands outside of layers.
+        """
+        from .saving.write import model_to_json
+
+        return model_to_json(self, **kwargs)
+
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the weights to a file."""
         from .saving import save_weights

@@ -10,7 +10,9 @@ from .model import Model
 from .reuse import set_trainable
 from .sequential import Sequential
 
-__all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "save_model", "set_trainable"]
+__all__ = [
+    "Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model", "set_trainable",
+]  # fmt: skip
 
 
 def clone_model(model: Model) -> Any:
@@ -44,6 +46,32 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
     from .saving import load_model as load
 
     return load(filepath, custom_objects=custom_objects, compile=compile)
+
+
+def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
+    """The model that `Model.to_json` described, Keras's too, with new weights; compiled alike.
+
+    Parameters
+    ----------
+    json_string : str
+    custom_objects : mapping of str to class or function, optional
+        Those that the description names and that are neither the package's nor registered.
+
+    Raises
+    ------
+    ValueError
+        If it describes no model. Code in it is never run.
+
+    Examples
+    --------
+    >>> from hotloop.layers import Dense, Input
+    >>> model = Sequential([Input((2,)), Dense(1)])
+    >>> model_from_json(model.to_json()).output_shape
+    (None, 1)
+    """
+    from .saving.keras_files import model_from_json as read
+
+    return read(json_string, custom_objects)
 
 
 def save_model(model: Model, filepath: Any, overwrite: bool = True, zipped: Any = None) -> None:

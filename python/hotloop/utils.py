@@ -12,11 +12,12 @@ from .data import unpack
 from .identifiers import custom_object_scope, get_custom_objects, register_keras_serializable
 from .naming import reset_names
 from .progress import Progbar
+from .tree import flatten, map_structure
 
 __all__ = [
     "Progbar", "PyDataset", "Sequence", "clear_session", "custom_object_scope", "get_custom_objects", "normalize",
-    "pack_x_y_sample_weight", "register_keras_serializable", "set_random_seed", "to_categorical",
-    "unpack_x_y_sample_weight",
+    "pack_x_y_sample_weight", "pad_sequences", "register_keras_serializable", "set_random_seed", "split_dataset",
+    "to_categorical", "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
 
@@ -115,6 +116,129 @@ def normalize(x: Any, axis: int = -1, order: int | float = 2) -> np.ndarray:
     x = np.asarray(x)
     norm = np.linalg.norm(x, order, axis, keepdims=True)
     return x / np.where(norm == 0, 1, norm)
+
+
+def pad_sequences(
+    sequences: Any,
+    maxlen: int | None = None,
+    dtype: Any = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: Any = 0.0,
+) -> np.ndarray:
+    """Sequences of several lengths as one array.
+
+    Parameters
+    ----------
+    sequences : sequence of sequences
+        Of numbers, or of arrays of one shape; of strings with ``dtype=object``.
+    maxlen : int, optional
+        The length they get; that of the longest unless told.
+    dtype : dtype
+    padding, truncating : {"pre", "post"}
+        Whether short ones get `value` at their beginning or end, and long ones lose elements there.
+    value : number or str
+
+    Returns
+    -------
+    ndarray, shape ``(len(sequences), maxlen, ..)``
+
+    Examples
+    --------
+    >>> pad_sequences([[1], [2, 3, 4, 5]], maxlen=3)
+    array([[0, 0, 1],
+           [3, 4, 5]], dtype=int32)
+    """
+    for name, choice in (("padding", padding), ("truncating", truncating)):
+        if choice not in ("pre", "post"):
+            raise ValueError(f"[pad_sequences] expected {name} to be 'pre' or 'post', received {choice!r}.")
+    if isinstance(value, str) and np.dtype(dtype).kind not in "OSU":
+        raise ValueError(f"[pad_sequences] expected dtype=object for the value {value!r}, received {dtype!r}.")
+    if not hasattr(sequences, "__len__") or not all(hasattr(one, "__len__") for one in sequences):
+        raise ValueError("[pad_sequences] expected a list of lists or arrays, received elements without a length.")
+    shape = next((np.shape(one)[1:] for one in sequences if len(one)), ())
+    size = max((len(one) for one in sequences), default=0) if maxlen is None else int(maxlen)
+    result = np.full((len(sequences), size, *shape), value, dtype)
+    for row, one in zip(result, sequences, strict=True):
+        kept = np.asarray(one[max(0, len(one) - size) :] if truncating == "pre" else one[:size], dtype)
+        if len(kept) and kept.shape[1:] != shape:
+            raise ValueError(f"[pad_sequences] expected elements of shape {shape}, received {kept.shape[1:]}.")
+        if len(kept):
+            row[slice(len(kept)) if padding == "post" else slice(size - len(kept), None)] = kept
+    return result
+
+
+def split_dataset(
+    dataset: Any,
+    left_size: float | None = None,
+    right_size: float | None = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+    preferred_backend: str | None = None,
+) -> tuple[Any, Any]:
+    """The first and the last rows of arrays, such as those to train and those to test with.
+
+    Parameters
+    ----------
+    dataset : array, or tuple, list or dict of arrays
+        With as many rows each.
+    left_size, right_size : float or int, optional
+        A share of the rows in (0, 1), or how many. All others unless told; one of the two is.
+    shuffle : bool
+        Mix the rows first, those of all arrays alike.
+    seed : int, optional
+        Of that order.
+    preferred_backend : None
+        Kept for programs written for Keras.
+
+    Returns
+    -------
+    two of what `dataset` is
+        Keras makes data sets of TensorFlow or PyTorch instead. Without `shuffle` they are views of the arrays.
+
+    Examples
+    --------
+    >>> (x, y), (x_test, y_test) = split_dataset((np.zeros((10, 3)), np.arange(10)), left_size=0.8)
+    >>> x.shape, y_test
+    ((8, 3), array([8, 9]))
+    """
+    arrays = [np.asarray(leaf) for leaf in flatten(dataset)]
+    rows = {array.shape[0] if array.ndim else None for array in arrays}
+    if len(rows) != 1 or None in rows or any(array.dtype == object for array in arrays):
+        raise TypeError(
+            "[split_dataset] expected an array, or a tuple, list or dict of arrays with as many rows, received "
+            f"{type(dataset).__name__} with {sorted(map(str, rows))} rows."
+        )
+    n: int = arrays[0].shape[0]
+    if left_size is None and right_size is None:
+        raise ValueError("[split_dataset] expected left_size, right_size or both, received neither.")
+    left, right = (_rows_of(name, size, n) for name, size in (("left_size", left_size), ("right_size", right_size)))
+    left, right = n - (right or 0) if left is None else left, n - (left or 0) if right is None else right
+    if left + right > n or min(left, right) < 1:
+        raise ValueError(
+            f"[split_dataset] expected at least one and together at most {n} rows, received {left} and {right}."
+        )
+    order = np.random.default_rng(seed).permutation(n) if shuffle else None
+
+    def part(first: int, count: int) -> Any:
+        taken = slice(first, first + count) if order is None else order[first : first + count]
+        return map_structure(lambda leaf: np.asarray(leaf)[taken], dataset)
+
+    return part(0, left), part(n - right, right)
+
+
+def _rows_of(name: str, size: Any, n: int) -> int | None:
+    """A share or a number of n rows as a number."""
+    if size is None:
+        return None
+    if isinstance(size, bool) or not isinstance(size, (int, float, np.integer, np.floating)):
+        raise TypeError(f"[split_dataset] expected {name} to be a number, received {size!r}.")
+    whole = isinstance(size, (int, np.integer))
+    if not 0 < size < (n if whole else 1):
+        raise ValueError(
+            f"[split_dataset] expected {name} between 0 and 1, or a whole number from 1 to {n - 1}, received {size}."
+        )
+    return int(size) if whole else round(size * n)
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:

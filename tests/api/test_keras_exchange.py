@@ -53,6 +53,18 @@ def test_a_model_goes_to_keras_and_comes_back(make, suffix, tmp_path):
     np.testing.assert_array_equal(predictions(again), predictions(model))
 
 
+@pytest.mark.parametrize("make", MODELS)
+def test_a_description_in_json_goes_to_keras_and_comes_back(make):
+    model = saving_cases.compiled(make)
+    theirs = keras.models.model_from_json(model.to_json())
+    theirs.set_weights(model.get_weights())
+    again = hotloop.models.model_from_json(theirs.to_json())
+    again.set_weights(theirs.get_weights())
+    assert_same(model, again)
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    assert [layer.name for layer in model.layers] == [layer.name for layer in again.layers]
+
+
 # a fit with averages ends with them as weights
 ONE_LONG_FIT = [name for name in saving_cases.KERAS_OPTIMIZERS if name != "averaged"]
 

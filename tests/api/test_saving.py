@@ -303,3 +303,30 @@ def test_what_is_no_path_is_refused():
             load(3)
     with pytest.raises((FileNotFoundError, ValueError)):
         model.save("")
+NOT_IN_WORDS_OF_KERAS = ("activated", "noisy", "with_bare_operations")
+
+
+@pytest.mark.parametrize("make", [make for make in MODELS if make.__name__ not in NOT_IN_WORDS_OF_KERAS])
+def test_a_description_in_json_forgets_a_layer_or_what_compile_was_given(make):
+    model = compiled(make)
+    again = keras.models.model_from_json(model.to_json(indent=2))
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+    assert again.get_compile_config() == model.get_compile_config()
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"class_name": "Dense", "config": {"units": 3}}', '{"class_name": "os.system"}', "[" * 999],
+)
+def test_a_text_that_describes_no_model_is_taken_for_one(text):
+    with pytest.raises(ValueError, match=r"\[model_from_json\] expected the description of a model, received "):
+        keras.models.model_from_json(text)
+
+
+def test_a_description_for_keras_hides_what_keras_has_not():
+    with pytest.raises(ValueError, match="expected what Keras has too, received RReLU"):
+        keras.Sequential([keras.Input((4,)), L.RReLU()]).to_json()
+    with pytest.raises(TypeError, match=r"\[model_from_json\] expected a string"):
+        keras.models.model_from_json({})

@@ -129,3 +129,87 @@ def test_backend_tells_dtypes_and_tensors_apart():
     assert backend.is_keras_tensor(keras.Input((2,)))
     assert not backend.is_keras_tensor(np.zeros(2))
     assert backend.backend() == "hotloop"
+
+
+SEQUENCES = [[1], [2, 3], [], [4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize("padding", ["pre", "post"])
+@pytest.mark.parametrize("truncating", ["pre", "post"])
+@pytest.mark.parametrize("maxlen", [None, 1, 2, 6])
+@pytest.mark.filterwarnings("ignore")
+def test_sequences_are_padded_otherwise_than_in_keras(padding, truncating, maxlen, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    theirs = pytest.importorskip("keras", minversion="3.0", reason="Keras 3 is not installed")
+    vectors = [np.arange(2.0 * len(s)).reshape(-1, 2) for s in SEQUENCES]
+    for sequences, more in ((SEQUENCES, {}), (SEQUENCES, {"value": -1}), (vectors, {"dtype": "float64"})):
+        options = {"maxlen": maxlen, "padding": padding, "truncating": truncating, **more}
+        got = keras.utils.pad_sequences(sequences, **options)
+        want = theirs.utils.pad_sequences(sequences, **options)
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
+
+
+def test_words_are_padded_with_words():
+    got = keras.utils.pad_sequences([["a"], ["b", "c"]], dtype=object, value="-", padding="post")
+    assert got.tolist() == [["a", "-"], ["b", "c"]]
+    assert keras.utils.pad_sequences([[1, 2]], maxlen=0).shape == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (([1, 2],), "without a length"),
+        (([[1], [[2, 3]]],), "expected elements of shape"),
+        (([[1]], None, "int32", "left"), "padding to be 'pre' or 'post'"),
+        (([[1]], None, "int32", "pre", "middle"), "truncating to be"),
+        (([["a"]], None, "int32", "pre", "pre", "x"), "dtype=object"),
+    ],
+)
+def test_what_is_no_sequence_is_refused(arguments, said):
+    with pytest.raises(ValueError, match=rf"\[pad_sequences\] .*{said}"):
+        keras.utils.pad_sequences(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "left", "right"),
+    [
+        ({"left_size": 0.75}, 6, 2),
+        ({"left_size": 3}, 3, 5),
+        ({"right_size": 0.3}, 6, 2),
+        ({"left_size": 0.5, "right_size": 1}, 4, 1),
+    ],
+)
+def test_a_data_set_is_split_elsewhere_or_its_arrays_apart(sizes, left, right):
+    x, y = np.arange(16).reshape(8, 2), np.arange(8)
+    (x1, y1), (x2, y2) = keras.utils.split_dataset((x, y), **sizes)
+    np.testing.assert_array_equal(x1, x[:left])
+    np.testing.assert_array_equal(x2, x[8 - right :])
+    np.testing.assert_array_equal(np.concatenate([y1, y2]), [*range(left), *range(8 - right, 8)])
+    assert np.shares_memory(x1, x)
+    mixed = keras.utils.split_dataset({"x": x, "y": y}, shuffle=True, seed=1, **sizes)
+    for part in mixed:
+        np.testing.assert_array_equal(part["x"][:, 0] // 2, part["y"])
+    assert not set(mixed[0]["y"]) & set(mixed[1]["y"])
+    again = keras.utils.split_dataset({"x": x, "y": y}, shuffle=True, seed=1, **sizes)
+    np.testing.assert_array_equal(mixed[0]["y"], again[0]["y"])
+    assert mixed[0]["y"].tolist() != y1.tolist()
+    assert keras.utils.split_dataset(y, **sizes)[0].tolist() == y1.tolist()
+
+
+@pytest.mark.parametrize(
+    ("data", "sizes", "error"),
+    [
+        (np.zeros(4), {}, ValueError),
+        (np.zeros(4), {"left_size": 4}, ValueError),
+        (np.zeros(4), {"left_size": 1.0}, ValueError),
+        (np.zeros(4), {"left_size": 0.1}, ValueError),
+        (np.zeros(4), {"left_size": 3, "right_size": 2}, ValueError),
+        (np.zeros(4), {"left_size": "half"}, TypeError),
+        ((np.zeros(4), np.zeros(3)), {"left_size": 0.5}, TypeError),
+        (iter([1]), {"left_size": 0.5}, TypeError),
+    ],
+)
+def test_a_split_without_two_parts_is_refused(data, sizes, error):
+    with pytest.raises(error, match=r"\[split_dataset\]"):
+        keras.utils.split_dataset(data, **sizes)

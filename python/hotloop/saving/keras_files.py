@@ -103,6 +103,25 @@ def _model_from(file: Hdf5File, description: Any, custom_objects: Any, compile: 
     return model
 
 
+def model_from_json(text: str, custom_objects: Mapping[str, Any] | None) -> Any:
+    """`models.model_from_json`."""
+    from .read import model_of
+
+    if not isinstance(text, str):
+        raise TypeError(f"[model_from_json] expected a string of JSON, received {type(text).__name__}.")
+    with custom_object_scope(custom_objects):
+        try:
+            description = parse_json(text.encode(), _MAX_DEPTH)
+            model = model_of(layer_from_keras(description), custom_objects)
+            compiled = compile_from_keras(description.get("compile_config"))
+            _build_inputs(model, description.get("build_config"))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"[model_from_json] expected the description of a model, received {error}") from error
+        if compiled is not None:
+            model.compile_from_config(compiled)
+    return model
+
+
 def _build_inputs(model: Any, build_config: Any) -> None:
     """Build a model that describes no input of its own."""
     if model._inputs is None and isinstance(build_config, Mapping) and build_config.get("input_shape") is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from .. import activations, constraints, initializers
 from ..state import custom_classes
 from . import keras_files
 from .format import write_file
+from .keras_config import model_to_keras
 from .resuming import state_of_fit
 from .schema import FORMAT_VERSION
 
@@ -167,6 +169,11 @@ def save_model(
         **({} if fit is None else {"fit": fit}),
     }
     write_file(target, tensors, _plain(description))
+
+
+def model_to_json(model: Model, **kwargs: Any) -> str:
+    """`Model.to_json`."""
+    return json.dumps(_plain(model_to_keras(model)), **kwargs)
 
 
 def save_weights(model: Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:

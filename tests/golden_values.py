@@ -379,6 +379,10 @@ VALUES: dict[str, Value] = (
         "path_adagrad": _trajectory(lambda keras: keras.optimizers.Adagrad(0.1)),
         "path_adadelta": _trajectory(lambda keras: keras.optimizers.Adadelta(1.0)),
         "path_lion": _trajectory(lambda keras: keras.optimizers.Lion(0.1)),
+        "path_schedule_free": _trajectory(lambda keras: keras.optimizers.ScheduleFreeAdamW(0.1)),
+        "path_schedule_free_warm": _trajectory(
+            lambda keras: keras.optimizers.ScheduleFreeAdamW(0.1, 0.7, 0.9, epsilon=0.1, warmup_steps=4, clipnorm=0.5)
+        ),
         "path_lamb": _trajectory(lambda keras: keras.optimizers.Lamb(0.1)),
         "path_lamb_decayed": _trajectory(lambda keras: keras.optimizers.Lamb(0.1, weight_decay=0.3, clipnorm=0.5)),
         "path_muon": _trajectory(lambda keras: keras.optimizers.Muon(0.1)),

@@ -107,6 +107,16 @@ class Optimizer:
         self.a = self.rho * self.a + (1 - self.rho) * step**2
         return w - rate * step
 
+    def _schedule_free_adamw(self, w, g, rate):
+        t, warmup = self.iterations, self.ftrl.get("warmup_steps", 0)
+        rate = rate * min(t / warmup, 1.0) if warmup else rate
+        self.z = w if t == 1 else self.z
+        x = (w - (1 - self.beta_1) * self.z) / self.beta_1
+        self.v = self.beta_2 * self.v + (1 - self.beta_2) * g * g
+        self.z = self.z - rate * g / (np.sqrt(self.v / (1 - self.beta_2**t)) + self.epsilon)
+        x = (1 - 1 / t) * x + self.z / t
+        return (1 - self.beta_1) * self.z + self.beta_1 * x
+
     def _lion(self, w, g, rate):
         step = np.sign(self.beta_1 * self.m + (1 - self.beta_1) * g)
         self.m = self.beta_2 * self.m + (1 - self.beta_2) * g

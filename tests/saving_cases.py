@@ -166,6 +166,7 @@ OPTIMIZERS = {
     "lion": lambda: keras.optimizers.Lion(0.001),
     "lamb": lambda: keras.optimizers.Lamb(0.01, weight_decay=0.1),
     "muon": lambda: keras.optimizers.Muon(0.01),
+    "schedule_free": lambda: keras.optimizers.ScheduleFreeAdamW(0.05, 0.8, warmup_steps=4, weight_decay=0.01),
     "ftrl": lambda: keras.optimizers.Ftrl(0.1, l1_regularization_strength=0.01),
     "averaged": lambda: keras.optimizers.SGD(0.05, 0.9, use_ema=True, ema_momentum=0.9, global_clipnorm=0.5),
     "accumulated": lambda: keras.optimizers.Adam(0.01, clipvalue=0.1, gradient_accumulation_steps=4),

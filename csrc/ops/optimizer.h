@@ -17,6 +17,8 @@
 //     adadelta  a = rho a + (1 - rho) g^2    u = g sqrt((d + epsilon) / (a + epsilon))
 //               d = rho d + (1 - rho) u^2    w -= eta u
 //     lion      w -= eta sign(beta_1 m + (1 - beta_1) g)      m = beta_2 m + (1 - beta_2) g
+//     schedule_free_adamw   z starts as w    x = (w - (1 - beta_1) z) / beta_1    v as adam    eta grows for warmup_steps
+//               z -= eta g / (sqrt(v / (1 - beta_2^t)) + epsilon)    x += (z - x) / t    w = (1 - beta_1) z + beta_1 x
 //     ftrl      a' = a + g^2    z += g + 2 shrinkage w - (a'^-p - a^-p) w / eta
 //               w = (clip(z, -l1, l1) - z) / (a'^-p / eta + 2 (l2 + beta / (2 eta))),  p the learning rate's power
 //     lamb      u = (m / (1 - beta_1^t)) / (sqrt(v / (1 - beta_2^t)) + epsilon),  m, v as adam
@@ -41,7 +43,8 @@
 // Duchi, Hazan and Singer, "Adaptive subgradient methods", JMLR 12, 2011. Zeiler, "ADADELTA", arXiv:1212.5701, 2012. Chen
 // et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023. McMahan et al., "Ad click prediction: a view
 // from the trenches", KDD 2013. You et al., "Large batch optimization for deep learning", ICLR 2020. Jordan et al., "Muon: an
-// optimizer for hidden layers in neural networks", 2024; its rate: Liu et al., arXiv:2502.16982, 2025. Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
+// optimizer for hidden layers in neural networks", 2024; its rate: Liu et al., arXiv:2502.16982, 2025. Defazio
+// et al., "The road less scheduled", NeurIPS 2024. Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
 #pragma once
 #include <string>
 #include <vector>
@@ -67,6 +70,7 @@ namespace hl {
   HL_OPTIMIZER(adagrad, Adagrad, 1, "kind", "initial_accumulator_value", "epsilon")        \
   HL_OPTIMIZER(adadelta, Adadelta, 2, "kind", "rho", "epsilon")                            \
   HL_OPTIMIZER(lion, Lion, 1, "kind", "beta_1", "beta_2")                                  \
+  HL_OPTIMIZER(schedule_free_adamw, ScheduleFreeAdamW, 2, "kind", "beta_1", "beta_2", "epsilon", "warmup_steps") \
   HL_OPTIMIZER(ftrl, Ftrl, 2, "kind", "learning_rate_power", "initial_accumulator_value", "l1", "l2", \
                "l2_shrinkage", "beta")                                                              \
   HL_OPTIMIZER(lamb, Lamb, 2, "kind", "beta_1", "beta_2", "epsilon")                        \
@@ -93,6 +97,7 @@ struct Optimizer {
   double muon_a = 0, muon_b = 0, muon_c = 0, rms_rate = 0;  // rms_rate 0: s = 1
   int64_t ns_steps = 0;
   double adam_lr_ratio = 1, adam_weight_decay = 0;            // of what muon leaves to adam
+  double warmup_steps = 0;                                   // of schedule_free_adamw
   double rate_factor = 1;                                    // of the learning rate, for the variables at hand
   double clip_value = 0, clip_norm = 0, global_clip_norm = 0;  // one at most; 0: none
   int64_t accumulation = 1;                                  // batches of one update
@@ -329,6 +334,30 @@ struct Adamax {
     m = fma(rate_1, g - m, m);
     u = max(beta_2 * u, abs(g));
     w -= alpha * m / (u + epsilon);
+  }
+};
+
+// NaN in z says that it has not begun.
+template <class V>
+struct ScheduleFreeAdamW {
+  V beta_1, rest_1, over_1, rate_2, eta, correct, epsilon, share;
+  HL_INLINE ScheduleFreeAdamW(const Optimizer& o, double rate, int64_t t)
+      : beta_1(V(o.beta_1)),
+        rest_1(V(1 - o.beta_1)),
+        over_1(V(1 / o.beta_1)),
+        rate_2(V(1 - o.beta_2)),
+        eta(V(t < o.warmup_steps ? rate * double(t) / o.warmup_steps : rate)),
+        correct(V(1 / (1 - integer_power(o.beta_2, t)))),
+        epsilon(V(o.epsilon)),
+        share(V(1 / double(t))) {}
+  HL_INLINE void update(V& w, V g, V* slots) const {
+    V &z = slots[0], &v = slots[1];
+    z = select(z == z, z, w);
+    V x = fnma(rest_1, z, w) * over_1;
+    v = fma(rate_2, fma(g, g, -v), v);
+    z -= eta * g / (sqrt(v * correct) + epsilon);
+    x = fma(share, z - x, x);
+    w = fma(rest_1, z, beta_1 * x);
   }
 };
 

@@ -37,6 +37,7 @@ constexpr HyperParameter kHyperParameters[] = {
     {"l2", &Optimizer::l2, 0, kInfinity, false},
     {"l2_shrinkage", &Optimizer::l2_shrinkage, 0, kInfinity, false},
     {"beta", &Optimizer::beta, 0, kInfinity, false},
+    {"warmup_steps", &Optimizer::warmup_steps, 0, kInfinity, false},
     {"muon_a", &Optimizer::muon_a, 3.4445, kInfinity, false, -kInfinity},
     {"muon_b", &Optimizer::muon_b, -4.775, kInfinity, false, -kInfinity},
     {"muon_c", &Optimizer::muon_c, 2.0315, kInfinity, false, -kInfinity},
@@ -137,6 +138,7 @@ Optimizer optimizer_from(const Attrs& spec) {
 int rule_slots(OptimizerKind kind) { return known_rules()[size_t(kind)].slots; }
 
 double optimizer_slot_start(const Optimizer& optimizer, int slot) {
+  if (optimizer.kind == OptimizerKind::schedule_free_adamw && slot == 0) return std::numeric_limits<double>::quiet_NaN();
   const bool accumulates = optimizer.kind == OptimizerKind::adagrad || optimizer.kind == OptimizerKind::ftrl;
   return accumulates && slot == 0 ? optimizer.initial_accumulator_value : 0;
 }

@@ -171,8 +171,8 @@ def _optimizer_state(model: Model) -> dict[str, Any] | None:
 
 
 def _slot_of(arrays: list[np.ndarray], place: int | None) -> np.ndarray | None:
-    """None for a weight that was never trained."""
-    return None if place is None or not arrays[place].any() else arrays[place]
+    """None for a weight that was never trained: all zeros, or NaN where the rule says so."""
+    return None if place is None or not np.nan_to_num(arrays[place]).any() else arrays[place]
 
 
 def set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:

@@ -32,6 +32,16 @@ RULES = [
     {"kind": "adagrad", "initial_accumulator_value": 0.0, "epsilon": 1e-3},
     {"kind": "adadelta", "rho": 0.95, "epsilon": 1e-3},
     {"kind": "lion", "beta_2": 0.99},
+    {"kind": "schedule_free_adamw", "epsilon": 1e-3},
+    {
+        "kind": "schedule_free_adamw",
+        "beta_1": 0.6,
+        "beta_2": 0.9,
+        "epsilon": 0.1,
+        "warmup_steps": 4.0,
+        "weight_decay": 0.2,
+    },
+    {"kind": "schedule_free_adamw", "epsilon": 0.1, "gradient_accumulation_steps": 2, "ema_momentum": 0.5},
     {"kind": "ftrl"},
     {"kind": "ftrl", "l1": 0.3, "l2": 0.2, "l2_shrinkage": 0.1, "beta": 0.4, "weight_decay": 0.1},
     {"kind": "ftrl", "learning_rate_power": -0.7, "initial_accumulator_value": 0.5},
@@ -61,6 +71,7 @@ every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: "-".join(map(s
 SLOTS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "rmsprop": 1, "rmsprop_momentum": 2}
 SLOTS |= {"rmsprop_centered": 2, "rmsprop_centered_momentum": 3, "amsgrad": 3, "adamax": 2, "nadam": 2}
 SLOTS |= {"adagrad": 1, "adadelta": 2, "lion": 1, "ftrl": 2, "lamb": 2, "muon": 2, "muon_nesterov": 2}
+SLOTS |= {"schedule_free_adamw": 2}
 
 
 class Net:

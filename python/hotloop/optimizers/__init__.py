@@ -19,14 +19,15 @@ from .muon import Muon
 from .nadam import Nadam
 from .optimizer import Optimizer
 from .rmsprop import RMSprop
+from .schedule_free_adamw import ScheduleFreeAdamW
 from .sgd import SGD
 
 __all__ = [
     "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam", "Optimizer",
-    "RMSprop", "deserialize", "find", "get", "schedules", "serialize",
+    "RMSprop", "ScheduleFreeAdamW", "deserialize", "find", "get", "schedules", "serialize",
 ]  # fmt: skip
 
-_CLASSES = (SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam, RMSprop)
+_CLASSES = (SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam, RMSprop, ScheduleFreeAdamW)
 _TABLE: Table[Optimizer] = Table("optimizer", Optimizer, {c.__name__.lower(): c for c in _CLASSES}, fold_case=True)
 find = _TABLE.find
 

@@ -146,7 +146,8 @@ def optimizer_arrays(model: Any, state: Mapping[str, Any] | None = None) -> list
             for slot in (name for name in names if optimizer.keeps(name, variable)):
                 array = slots[slot][place[id(variable)]] if slot in slots else None
                 if array is None:
-                    array = np.full(variable.shape, optimizer.slot_start(slot), variable.dtype)
+                    start = optimizer.slot_start(slot)  # NaN: what the weight is
+                    array = np.full(variable.shape, variable.numpy() if start != start else start, variable.dtype)
                 result.append((f"{variable.path.replace('/', '_')}_{slot}", array))
     if type(optimizer).__name__ == "Nadam":
         result.append(("u_product", _nadam_product(optimizer)))

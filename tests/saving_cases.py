@@ -138,6 +138,12 @@ def augmented():
     return keras.Sequential(layers)
 
 
+def contracted():
+    x = [keras.Input((4,)), L.Reshape((2, 2)), L.EinsumDense("abc,cd->abd", (2, 3), "relu", "bd")]
+    y = [L.EinsumDense("...x,xy->...y", 3, bias_axes="y", kernel_constraint="max_norm"), L.Flatten(), L.Dense(1)]
+    return keras.Sequential([*x, L.EinsumDense("abc,bcd->abd", (2, 3)), *y])
+
+
 def with_bare_operations():
     x = keras.Input((4,))
     return keras.Model(x, L.Dense(1)(keras.ops.relu(x * 2.0 + 1.0)))
@@ -151,7 +157,7 @@ def with_names_like_the_optimizers():
 MODELS = [
     plain, normalised, activated, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data,
     with_bare_operations, regularised, noisy, with_names_like_the_optimizers, embedded,
-    divided, augmented,
+    divided, augmented, contracted,
 ]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

@@ -9,6 +9,7 @@ from .dense import Dense
 from .discretization import Discretization
 from .drop_connect import DropConnectDense
 from .dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from .einsum_dense import EinsumDense
 from .embedding import Embedding
 from .hashing import Hashing
 from .input_layer import Input, InputLayer
@@ -60,6 +61,7 @@ __all__ = [
     "Dot",
     "DropConnectDense",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GaussianDropout",

@@ -5,6 +5,7 @@ Modules that few programs need (data sets, files, the test harness) are imported
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from . import (
 )
 from ._core import DeviceError
 from .devices import device, devices, get_device, set_device
+from .identifiers import suggest_names
 from .initializers import Initializer
 from .layers import Input, Layer
 from .losses import Loss
@@ -61,7 +63,7 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
-        raise AttributeError(f"module 'hotloop' has no attribute {name!r}")
+        raise AttributeError(name)  # `suggest_names` says more
     home = _LATER[name]
     value = getattr(import_module(f".{home}", __name__), name) if home else import_module(f".{name}", __name__)
     globals()[name] = value
@@ -70,3 +72,10 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER})
+
+
+for _module in (
+    activations, backend, callbacks, config, constraints, initializers, layers, losses, metrics, models, ops,
+    optimizers, optimizers.schedules, random, regularizers, utils, sys.modules[__name__],
+):  # fmt: skip
+    suggest_names(_module)

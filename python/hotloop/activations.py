@@ -217,7 +217,7 @@ def __getattr__(name: str) -> Activation:
     found = _BY_NAME.get(_ALIASES.get(name, name))
     if found is not None:
         return found
-    raise AttributeError(f"module 'hotloop.activations' has no attribute {name!r}")
+    raise AttributeError(name)  # `suggest_names` says more
 
 
 def __dir__() -> list[str]:

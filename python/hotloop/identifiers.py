@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .overrides import is_ours
@@ -31,6 +32,25 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     folded = {key.lower(): key for key in known}
     close = get_close_matches(str(name).lower(), folded, n=1)
     return f" Did you mean '{folded[close[0]]}'?" if close else ""
+
+
+def suggest_names(module: ModuleType) -> None:
+    """Let the error for a misspelled attribute of a module end with the name that is likely meant."""
+    own = vars(module).get("__getattr__")
+
+    def missing(name: str) -> Any:
+        if own is not None:
+            try:
+                return own(name)
+            except AttributeError:
+                pass
+        refused = f"module {module.__name__!r} has no attribute {name!r}"
+        if name.startswith("_"):  # asked by Python itself
+            raise AttributeError(refused)
+        ours = [n for n, value in vars(module).items() if str(getattr(value, "__module__", "")).startswith("hotloop")]
+        raise AttributeError(f"{refused}.{suggestion(name, vars(module).get('__all__', ours))}")
+
+    vars(module)["__getattr__"] = missing
 
 
 _registered: dict[str, Any] = {}

@@ -508,7 +508,7 @@ def _describe(x: Any) -> str:
 def __getattr__(name: str) -> activations.Activation:
     if name in activations.__all__:
         return getattr(activations, name)
-    raise AttributeError(f"module 'hotloop.ops' has no attribute {name!r}")
+    raise AttributeError(name)
 
 
 def __dir__() -> list[str]:

@@ -96,3 +96,37 @@ def test_a_layer_whose_first_parameter_is_not_called_self_cannot_be_saved(tmp_pa
     again = keras.models.load_model(tmp_path / "m.safetensors", custom_objects={"Mine": Mine})
     assert again.layers[0].units == 3
     np.testing.assert_array_equal(again.predict(X, verbose=0), made.predict(X, verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "meant"),
+    [
+        ("layers", "Desne", "Dense"),
+        ("losses", "mean_square_error", "mean_squared_error"),
+        ("metrics", "Precison", "Precision"),
+        ("optimizers", "Addam", "Adam"),
+        ("optimizers.schedules", "CosineDeacy", "CosineDecay"),
+        ("callbacks", "EarlyStoping", "EarlyStopping"),
+        ("initializers", "HeNormall", "HeNormal"),
+        ("activations", "rellu", "relu"),
+        ("ops", "matmull", "matmul"),
+        ("ops", "sigmod", "sigmoid"),
+        ("utils", "to_categorial", "to_categorical"),
+        ("models", "Sequental", "Sequential"),
+        ("datasets", "minst", "mnist"),
+        ("config", "set_flotx", "set_floatx"),
+        ("", "Sequental", "Sequential"),
+    ],
+)
+def test_a_misspelt_name_of_a_module_is_not_recognised(module, name, meant):
+    place = keras
+    for part in module.split(".") if module else []:
+        place = getattr(place, part)
+    full = "hotloop" + ("." + module if module else "")
+    with pytest.raises(AttributeError) as refusal:
+        getattr(place, name)
+    assert str(refusal.value) == f"module '{full}' has no attribute '{name}'. Did you mean '{meant}'?"
+    assert not hasattr(place, "_no_such_name")
+    with pytest.raises(AttributeError, match=f"^module '{full}' has no attribute 'zzzzzzzz'.$"):
+        place.zzzzzzzz  # noqa: B018 - asking is what fails
+    assert hasattr(place, meant)

@@ -29,6 +29,8 @@ RANDOM = {
     "RandomBrightness": lambda **k: L.RandomBrightness((-0.1, 0.4), **UNIT, **k),
     "RandomSaturation": lambda **k: L.RandomSaturation((0.2, 0.9), **UNIT, **k),
     "RandomHue": lambda **k: L.RandomHue(0.7, **UNIT, **k),
+    "RandomErasing": lambda **k: L.RandomErasing((0.5, 1.0), (0.1, 0.5), **UNIT, **k),
+    "RandomErasingByColour": lambda **k: L.RandomErasing((0.5, 1.0), 0.5, [0.1, 0.2, 0.3], (0.0, 1.0), **k),
 }
 PLAIN = {
     "Resizing": lambda **k: L.Resizing(4, 9, "bicubic", antialias=True, **k),
@@ -224,6 +226,81 @@ def test_contrast_goes_both_ways():
 )
 def test_what_makes_no_sense_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
+        make()
+
+
+# -- erasing ---------------------------------------------------------------------------------------------------------
+
+
+def erased(layer, rows=200, shape=(8, 10, 3)):
+    """Where images of -1 change."""
+    x = np.full((rows, *shape), -1.0, np.float32)
+    return layer(x) != -1, layer
+
+
+def test_a_rectangle_has_another_size_or_place_than_was_asked_for():
+    gone, _ = erased(L.RandomErasing((1, 1), (0.25, 0.25), 0.5, **UNIT))
+    assert (gone.all(-1) == gone.any(-1)).all()
+    places = []
+    for image in gone.any(-1):
+        rows, columns = image.any(1), image.any(0)
+        assert (image == rows[:, None] & columns).all()
+        for line, length in ((rows, 4), (columns, 5)):
+            at = np.flatnonzero(line)
+            assert len(at) == length == at[-1] - at[0] + 1
+            places.append(at[0])
+    assert set(places[::2]) == set(range(5))
+    assert set(places[1::2]) == set(range(6))
+
+
+def test_sizes_are_not_between_the_bounds_or_sides_not_apart():
+    gone, _ = erased(L.RandomErasing((1, 1), (0.04, 0.64), 0.5, **UNIT), 400, (40, 50, 1))
+    heights, widths = gone.any((2, 3)).sum(1), gone.any((1, 3)).sum(1)
+    assert 8 <= heights.min() <= 11
+    assert 29 <= heights.max() <= 32
+    assert 10 <= widths.min() <= 14
+    assert 36 <= widths.max() <= 40
+    assert abs(np.corrcoef(heights, widths)[0, 1]) < 0.2
+    assert np.mean((heights / 40) ** 2) == pytest.approx(0.34, abs=0.03)
+
+
+@pytest.mark.parametrize(("factor", "share"), [((0.3, 0.3), 0.3), (1.0, 0.5), ((0.2, 0.6), 0.4), (0.0, 0.0)])
+def test_images_lose_a_rectangle_more_or_less_often(factor, share):
+    gone, _ = erased(L.RandomErasing(factor, (0.5, 0.5), 0.5, **UNIT), 2000, (3, 3, 1))
+    assert gone.any((1, 2, 3)).mean() == pytest.approx(share, abs=0.04)
+
+
+def test_what_stands_in_a_rectangle_is_not_what_was_asked_for():
+    whole = {"factor": (1, 1), "scale": (1, 1)}
+    noise = L.RandomErasing(**whole, value_range=(0, 4), seed=3)(np.zeros((50, 6, 7, 3)))
+    assert noise.min() == 0
+    assert noise.max() == 4
+    inner = noise[(noise > 0) & (noise < 4)]
+    assert np.mean(noise == 0) == pytest.approx(0.5, abs=0.02)
+    assert np.mean(noise < 2) == pytest.approx(0.6915, abs=0.02)
+    assert len(np.unique(inner)) > 0.99 * len(inner)
+    colour = L.RandomErasing(**whole, fill_value=[0.25, 7.0, 0.5], **UNIT)(X)
+    np.testing.assert_array_equal(colour, np.broadcast_to(np.float32([0.25, 1.0, 0.5]), X.shape))
+    first = L.RandomErasing((1, 1), (0.2, 0.2), [0.1, 0.2, 0.3], data_format="channels_first", seed=5, **UNIT)
+    last = L.RandomErasing((1, 1), (0.2, 0.2), [0.1, 0.2, 0.3], seed=5, **UNIT)
+    keras.utils.set_random_seed(2)
+    got = first(X.transpose(0, 3, 1, 2))
+    keras.utils.set_random_seed(2)
+    np.testing.assert_array_equal(got.transpose(0, 2, 3, 1), last(X))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: L.RandomErasing(1.5), "factor"),
+        (lambda: L.RandomErasing(scale=(-0.1, 0.5)), "scale"),
+        (lambda: L.RandomErasing(fill_value="noise"), "fill_value"),
+        (lambda: L.RandomErasing(value_range=(1, 0)), "value_range"),
+        (lambda: L.RandomErasing(fill_value=[1.0, 2.0])(X), "3 numbers, one for each channel"),
+    ],
+)
+def test_a_rectangle_of_nothing_is_refused(make, said):
+    with pytest.raises(ValueError, match=rf"\[RandomErasing '\w+'\] expected .*{said}"):
         make()
 
 

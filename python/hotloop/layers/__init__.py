@@ -37,6 +37,7 @@ from .merging import (
 )
 from .noise import GaussianDropout, GaussianNoise
 from .normalization import Normalization
+from .random_erasing import RandomErasing
 from .recoloring import RandomBrightness, RandomContrast, RandomHue, RandomSaturation
 from .rescaling import Rescaling
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
@@ -87,6 +88,7 @@ __all__ = [
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",
+    "RandomErasing",
     "RandomFlip",
     "RandomHue",
     "RandomRotation",

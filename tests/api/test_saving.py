@@ -303,6 +303,8 @@ def test_what_is_no_path_is_refused():
             load(3)
     with pytest.raises((FileNotFoundError, ValueError)):
         model.save("")
+
+
 NOT_IN_WORDS_OF_KERAS = ("activated", "noisy", "with_bare_operations")
 
 

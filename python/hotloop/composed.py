@@ -13,10 +13,16 @@ from .elementwise import (
     equal,
     exp,
     floor,
+    greater,
     is_symbolic,
+    isfinite,
     isnan,
+    less,
+    less_equal,
     log1p,
+    logical_and,
     logical_not,
+    logical_or,
     maximum,
     minimum,
     multiply,
@@ -33,10 +39,11 @@ from .tensor import Symbolic, TraceError
 from .trace import Traced, refuse_weights
 
 __all__ = [
-    "all", "any", "average", "binary_crossentropy", "categorical_crossentropy", "convert_to_numpy", "convert_to_tensor",
-    "count_nonzero", "cumprod", "diag", "diff", "divide_no_nan", "exp2", "full_like", "isinf", "logaddexp",
-    "logical_xor", "median", "moments", "nan_to_num", "normalize", "quantile", "roll", "segment_sum",
-    "sparse_categorical_crossentropy", "tril", "triu", "trunc", "unstack",
+    "all", "amax", "amin", "any", "average", "binary_crossentropy", "categorical_crossentropy", "convert_to_numpy",
+    "convert_to_tensor", "count_nonzero", "cumprod", "deg2rad", "diag", "diagonal", "diff", "divide_no_nan", "exp2",
+    "full_like", "in_top_k", "isclose", "isinf", "logaddexp", "logical_xor", "median", "moments", "nan_to_num",
+    "nanmean", "nansum", "normalize", "percentile", "ptp", "quantile", "rad2deg", "roll", "segment_sum",
+    "sparse_categorical_crossentropy", "trace", "tril", "triu", "trunc", "unstack",
 ]  # fmt: skip
 
 
@@ -58,6 +65,22 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
     arrays = _arrays("all", x)
     return np.all(arrays[0], axis, keepdims=keepdims) if arrays else min(not_equal(x, 0.0), axis, keepdims)
+
+
+@own_name
+def amax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """`ops.max`."""
+    from .ops import max
+
+    return max(x, axis, keepdims)
+
+
+@own_name
+def amin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """`ops.min`."""
+    from .ops import min
+
+    return min(x, axis, keepdims)
 
 
 @own_name
@@ -176,6 +199,45 @@ def diag(x: Any, k: int = 0) -> Any:
 
 
 @own_name
+def deg2rad(x: Any) -> Any:
+    """Degrees as radians."""
+    return multiply(x, np.pi / 180)
+
+
+@own_name
+def rad2deg(x: Any) -> Any:
+    """Radians as degrees."""
+    return multiply(x, 180 / np.pi)
+
+
+@own_name
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The elements of two axes whose places differ by `offset`, along a new last axis."""
+    from .ops import reshape
+
+    arrays = _arrays("diagonal", x)
+    if arrays:
+        return np.diagonal(arrays[0], offset, axis1, axis2)
+    first, second = axis_of("diagonal", x, axis1), axis_of("diagonal", x, axis2)
+    if first == second:
+        raise ValueError(f"[diagonal] expected two axes, received {axis1} and {axis2} of {x.shape}.")
+    rest = [a for a in range(x.ndim) if a not in (first, second)]
+    n, m = x.shape[first], x.shape[second]
+    size = max(0, min(n, m - offset) if offset >= 0 else min(n + offset, m))
+    flat = reshape(transpose(x, [*rest, first, second]), [-1, *[x.shape[a] for a in rest[1:]], n * m])
+    begin = offset if offset >= 0 else -offset * m
+    return get_item(flat, (..., slice(begin, begin + (m + 1) * (size - 1) + 1, m + 1) if size else slice(0, 0)))
+
+
+@own_name
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The sum of `ops.diagonal`."""
+    from .ops import sum
+
+    return sum(diagonal(x, offset, axis1, axis2), axis=-1)
+
+
+@own_name
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     """Differences between neighbours along one axis, n times."""
     arrays = _arrays("diff", a)
@@ -213,6 +275,29 @@ def full_like(x: Any, fill_value: Any, dtype: str | None = None) -> Any:
 def isinf(x: Any) -> Any:
     """1 (of arrays: True) where x is infinite, else 0."""
     return equal(abs(x), float("inf"))
+
+
+@own_name
+def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    """1 (of arrays: True) where abs(x1 - x2) <= atol + rtol abs(x2), or both are the same infinity, else 0."""
+    arrays = _arrays("isclose", x1, x2)
+    if arrays:
+        return np.isclose(arrays[0], arrays[1], rtol=rtol, atol=atol, equal_nan=equal_nan)
+    near = less_equal(abs(subtract(x1, x2)), add(multiply(abs(x2), rtol), atol))
+    same = logical_or(equal(x1, x2), logical_and(near, isfinite(subtract(x2, 0.0))))
+    return logical_or(same, logical_and(isnan(x1), isnan(x2))) if equal_nan else same
+
+
+@own_name
+def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
+    """1 (of arrays: True) where fewer than k predictions are above that of the target, else 0."""
+    from .ops import sum
+    from .picking import take_along_axis
+
+    arrays = _arrays("in_top_k", targets, predictions)
+    targets, predictions = arrays or (targets, predictions)
+    given = take_along_axis(predictions, expand_dims(targets, -1), -1)
+    return less(sum(greater(predictions, given), axis=-1), k)
 
 
 @own_name
@@ -258,6 +343,23 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     x = where(isnan(x), nan, x)
     x = where(equal(x, float("inf")), largest if posinf is None else posinf, x)
     return where(equal(x, float("-inf")), -largest if neginf is None else neginf, x)
+
+
+@own_name
+def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Sum of the elements that are not NaN."""
+    from .ops import sum
+
+    return sum(where(isnan(x), 0.0, x), axis, keepdims)
+
+
+@own_name
+def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Mean of the elements that are not NaN; NaN where all are."""
+    from .ops import sum
+
+    there = logical_not(isnan(x))
+    return divide(nansum(x, axis, keepdims), sum(where(there, ones_like(x), 0.0), axis, keepdims))
 
 
 @own_name
@@ -330,6 +432,20 @@ def _between(ordered: Any, place: float, method: str) -> Any:
         return get_item(ordered, (..., {"lower": low, "higher": high}.get(method, round(place))))
     part = 0.5 if method == "midpoint" else place - low
     return add(multiply(get_item(ordered, (..., low)), 1 - part), multiply(get_item(ordered, (..., high)), part))
+
+
+@own_name
+def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """`ops.quantile` of q / 100."""
+    return quantile(x, np.asarray(q) / 100 if np.ndim(q) else q / 100, axis, method, keepdims)
+
+
+@own_name
+def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The largest element minus the smallest."""
+    from .ops import max, min
+
+    return subtract(max(x, axis, keepdims), min(x, axis, keepdims))
 
 
 @own_name

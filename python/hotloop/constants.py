@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["arange", "eye", "linspace", "ones", "zeros"]
+__all__ = ["arange", "eye", "full", "linspace", "ones", "zeros"]
 
 
-def _filled(name: str, shape: int | Sequence[int], value: float, dtype: str | None) -> np.ndarray:
+def _filled(name: str, shape: int | Sequence[int], value: Any, dtype: str | None) -> np.ndarray:
     from .config import floatx
 
     sizes = tuple(shape) if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
@@ -20,6 +20,11 @@ def _filled(name: str, shape: int | Sequence[int], value: float, dtype: str | No
             f"tensor: ops.{name}_like(x)."
         )
     return np.full(sizes, value, dtype or floatx())
+
+
+def full(shape: int | Sequence[int], fill_value: Any, dtype: str | None = None) -> np.ndarray:
+    """An array of one number, or of an array repeated along axes, of `config.floatx()` unless told."""
+    return _filled("full", shape, fill_value, dtype)
 
 
 def zeros(shape: int | Sequence[int], dtype: str | None = None) -> np.ndarray:

@@ -32,8 +32,8 @@ from .variable import Variable
 
 __all__ = [
     "apply", "argmax", "argmin", "cast", "concatenate", "cumsum", "dense", "drop_connect", "dropout", "flatten",
-    "logsumexp", "matmul", "max", "mean", "min", "noise", "norm", "one_hot", "prod", "reshape", "rrelu",
-    "shape", "softmax", "std", "stop_gradient", "sum", "var",
+    "logsumexp", "matmul", "max", "mean", "min", "ndim", "noise", "norm", "one_hot", "prod", "reshape", "rrelu",
+    "shape", "size", "softmax", "std", "stop_gradient", "sum", "var",
     *composed.__all__, *constants.__all__, *contraction.__all__, *elementwise.__all__, *picking.__all__,
     *shaping.__all__,
     *[name for name in activations.names() if name != "softmax"],
@@ -422,6 +422,17 @@ def stream_of(trace: Any, seed: Any) -> int:
 def shape(x: Any) -> tuple[Any, ...]:
     """The shape; of a tensor of a model it begins with None, the batch."""
     return tuple(x.shape) if isinstance(x, (Symbolic, Variable)) else np.shape(x)
+
+
+def ndim(x: Any) -> int:
+    """The number of axes."""
+    return len(shape(x))
+
+
+def size(x: Any) -> int | None:
+    """The number of elements; of a tensor of a model None, because its batch is not known."""
+    sizes = shape(x)
+    return None if None in sizes else int(np.prod(sizes, dtype=int))
 
 
 def _reduce(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:

@@ -39,6 +39,17 @@ SAME = [
     ("middle quantile", lambda o, x: o.quantile(x, 0.3, axis=-1, method="midpoint")),
     ("least quantile", lambda o, x: o.quantile(x, 0, axis=2)),
     ("median of two axes", lambda o, x: o.median(x, axis=(1, 2))),
+    ("amax", lambda o, x: o.amax(x, axis=1)),
+    ("amin", lambda o, x: o.amin(x, axis=(1, 2), keepdims=True)),
+    ("ptp", lambda o, x: o.ptp(x, axis=2)),
+    ("percentile", lambda o, x: o.percentile(x, 30, axis=1)),
+    ("deg2rad", lambda o, x: o.deg2rad(x)),
+    ("rad2deg", lambda o, x: o.rad2deg(x)),
+    ("diagonal", lambda o, x: o.diagonal(x, axis1=1, axis2=2)),
+    ("diagonal above", lambda o, x: o.diagonal(x, 2, 1, 2)),
+    ("diagonal across", lambda o, x: o.diagonal(x, -1, 2, 1)),
+    ("no diagonal", lambda o, x: o.concatenate([x[:, 0], o.diagonal(x, 7, 1, 2)], 1)),
+    ("trace", lambda o, x: o.trace(x, 1, 1, 2)),
     ("tril", lambda o, x: o.tril(x)),
     ("tril above", lambda o, x: o.tril(x, 1)),
     ("triu below", lambda o, x: o.triu(x, -1)),
@@ -76,6 +87,41 @@ def test_a_triangle_of_infinities_is_nan():
     np.testing.assert_array_equal(got, np.tril(np.ones((1, 3, 3))))
 
 
+def test_numbers_that_are_not_there_are_counted():
+    x = np.array([[1, 9, 2], [10, 9, 1], [9, 9, 9]], np.float32)
+    for name, want in (("nansum", [3, np.inf, 0]), ("nanmean", [1.5, np.inf, np.nan])):
+        got = in_model(lambda x, name=name: getattr(ops, name)(not_finite(x), axis=1), x)
+        np.testing.assert_array_equal(got, want)
+    values = np.where(x == 9, np.nan, x)
+    np.testing.assert_array_equal(ops.nansum(values), np.nansum(values))
+    np.testing.assert_array_equal(ops.nanmean(values, axis=0), [5.5, np.nan, 1.5])
+
+
+@pytest.mark.parametrize("equal_nan", [False, True])
+def test_numbers_are_near_otherwise_than_numpys(equal_nan):
+    a = np.array([[1.0, 1.0, 9.0, 10.0, 10.0, -10.0, 10.0, 0.0]], np.float32)
+    b = np.array([[1.001, 1.1, 9.0, 10.0, -10.0, -10.0, 1.0, 0.0]], np.float32)
+    options = {"rtol": 1e-2, "equal_nan": equal_nan}
+    there = [np.select([v == 9, v > 9, v < -9], [np.nan, np.inf, -np.inf], v) for v in (a, b)]
+    want = np.isclose(*there, **options)
+    got = in_model(lambda a, b: ops.isclose(not_finite(a), not_finite(b), **options), a, b)
+    np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(ops.isclose(*there, **options), want)
+
+
+def test_a_target_is_among_the_first_otherwise_than_by_counting():
+    p, y = RNG.standard_normal((50, 6)).astype(np.float32), RNG.integers(0, 6, (50,))
+    for k in (1, 3):
+        want = [(row > row[i]).sum() < k for row, i in zip(p, y, strict=True)]
+        np.testing.assert_array_equal(ops.in_top_k(y, p, k), want)
+        got = in_model(lambda y, p, k=k: ops.in_top_k(y, p, k), y.astype(np.int32), p)
+        np.testing.assert_array_equal(got, want)
+
+
+def test_sizes_of_a_tensor_are_numbers():
+    assert (ops.ndim(X), ops.size(X), ops.ndim(W), ops.size(W)) == (3, None, 2, 20)
+
+
 @pytest.mark.parametrize(("q", "want"), [(0.5, [np.nan, np.inf, 1]), (0.0, [np.nan, np.inf, -np.inf])])
 def test_a_quantile_of_nan_or_infinities_is_a_number_or_nan(q, want):
     x = np.array([[1, 9, 2], [10, 10, 10], [-10, 1, 10]], np.float32)
@@ -89,6 +135,11 @@ KNOWN = [
     lambda o: o.arange(5, 0, -2),
     lambda o: o.arange(0, 3, dtype="float32"),
     lambda o: o.eye(3),
+    lambda o: o.full((2, 3), 7),
+    lambda o: o.full(2, 1.5, "float32"),
+    lambda o: o.diagonal(W, 1),
+    lambda o: o.trace(W),
+    lambda o: o.percentile(W, 25.0, axis=0),
     lambda o: o.eye(2, 3, 1, dtype="int32"),
     lambda o: o.ones(3),
     lambda o: o.ones((2, 3), "int32"),

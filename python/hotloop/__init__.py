@@ -57,6 +57,7 @@ __all__ = [
 
 _LATER = {
     "datasets": "", "saving": "", "testing": "", "Ensemble": "ensemble", "FormatError": "saving", "Pack": "pack",
+    "search": "",
     "TableModel": "table",
 }  # fmt: skip
 

@@ -116,6 +116,9 @@ def noisy():
         L.GaussianNoise(0.1),
         L.DropConnectDense(8, 0.2, activation="selu"),
         L.AlphaDropout(0.1),
+        L.RepeatVector(3),
+        L.BatchEnsembleDense(5, "tanh"),
+        L.Flatten(),
     ]
     return keras.Sequential([*layers, L.GaussianDropout(0.2), L.Dropout(0.2, noise_shape=(1, None)), L.Dense(1)])
 

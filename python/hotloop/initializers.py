@@ -118,6 +118,24 @@ class RandomUniform(RandomInitializer):
         return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
 
 
+class RandomSign(RandomInitializer):
+    """1 or -1, alike.
+
+    Parameters
+    ----------
+    seed : int, optional
+
+    Examples
+    --------
+    >>> sorted(set(RandomSign(seed=1)((100,)).tolist()))
+    [-1.0, 1.0]
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> np.ndarray:
+        drawn = self._draw("uniform", shape, -1.0, 1.0, dtype)
+        return np.where(drawn < 0, -1, 1).astype(drawn.dtype)
+
+
 class RandomNormal(RandomInitializer):
     """Normal.
 
@@ -401,7 +419,7 @@ OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
 zeros, ones, constant, random_normal, random_uniform = Zeros, Ones, Constant, RandomNormal, RandomUniform
 truncated_normal, variance_scaling, orthogonal, identity = TruncatedNormal, VarianceScaling, Orthogonal, Identity
 glorot_uniform, glorot_normal, he_uniform, he_normal = GlorotUniform, GlorotNormal, HeUniform, HeNormal
-lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+lecun_uniform, lecun_normal, random_sign = LecunUniform, LecunNormal, RandomSign
 
 
 _TABLE: Table[Initializer] = Table(
@@ -412,7 +430,7 @@ _TABLE: Table[Initializer] = Table(
         "random_uniform": RandomUniform, "truncated_normal": TruncatedNormal, "variance_scaling": VarianceScaling,
         "glorot_uniform": GlorotUniform, "glorot_normal": GlorotNormal, "he_uniform": HeUniform,
         "he_normal": HeNormal, "lecun_uniform": LecunUniform, "lecun_normal": LecunNormal,
-        "orthogonal": Orthogonal, "identity": Identity,
+        "orthogonal": Orthogonal, "identity": Identity, "random_sign": RandomSign,
     },
     aliases={
         "zero": "zeros", "one": "ones", "normal": "random_normal", "uniform": "random_uniform",

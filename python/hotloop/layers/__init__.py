@@ -3,6 +3,7 @@
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, RReLU, Softmax
 from .activity_regularization import ActivityRegularization
 from .augmentation import RandomFlip, RandomRotation, RandomTranslation, RandomZoom
+from .batch_ensemble import BatchEnsembleDense
 from .batch_normalization import BatchNormalization
 from .category_encoding import CategoryEncoding
 from .dense import Dense
@@ -53,6 +54,7 @@ __all__ = [
     "Add",
     "AlphaDropout",
     "Average",
+    "BatchEnsembleDense",
     "BatchNormalization",
     "CategoryEncoding",
     "CenterCrop",

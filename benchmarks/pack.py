@@ -1,11 +1,11 @@
 """Many small networks: a pack of 64 beside PyTorch, one after another, and JAX, all at once by `vmap` and `lax.scan`.
 
-    python -m benchmarks.pack [--members 64] [--rounds 5] [--peers torch1 torch2 jax]
+    python -m benchmarks.pack [--members 64] [--rounds 5] [--peers torch torch_fused jax]
 
-torch1 is PyTorch on one thread, torch2 on two. Networks 30-64-64-2, batch 256, Adam, other seeds and rates; 10,240
-rows, shuffled anew for every epoch and network. Prints microseconds a network and step (medians), and the ratio of each
-peer's time to hotloop's, paired round by round. Then trains some members alone and compares the hashes of their weights
-with those of the pack.
+torch is PyTorch as its tutorials write it, with a DataLoader; torch_fused its fused Adam and batches by index. Networks
+30-64-64-2, batch 256, Adam, other seeds and rates; 10,240 rows, shuffled anew for every epoch and network. Prints
+microseconds a network and step (medians), and the ratio of each peer's time to hotloop's, paired round by round. Then
+trains some members alone and compares the hashes of their weights with those of the pack.
 """
 
 from __future__ import annotations
@@ -57,11 +57,10 @@ def hotloop_epoch(members: int) -> tuple[Callable[[], Any], int]:
     return lambda: pack.fit(x, y, batch_size=BATCH, verbose=0), members
 
 
-def torch_epoch(threads: int) -> tuple[Callable[[], Any], int]:
+def torch_epoch(fused: bool) -> tuple[Callable[[], Any], int]:
     """An epoch of some members, one after another."""
     import torch
 
-    torch.set_num_threads(threads)
     x, y = (torch.from_numpy(a) for a in data())
 
     def network(member: int) -> tuple[Any, Any]:
@@ -70,15 +69,19 @@ def torch_epoch(threads: int) -> tuple[Callable[[], Any], int]:
         for k, n in itertools.pairwise(WIDTHS):
             layers += [torch.nn.Linear(k, n), torch.nn.ReLU()]
         model = torch.nn.Sequential(*layers[:-1])
-        return model, torch.optim.Adam(model.parameters(), rate(member), fused=True)
+        return model, torch.optim.Adam(model.parameters(), rate(member), fused=fused or None)
 
     networks = [network(i) for i in range(TORCH_MEMBERS)]
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), BATCH, shuffle=True)
+
+    def batches() -> Any:
+        return ((x[rows], y[rows]) for rows in torch.randperm(len(x)).split(BATCH)) if fused else loader
 
     def epoch() -> None:
         for model, optimizer in networks:
-            for rows in torch.randperm(len(x)).split(BATCH):
+            for inputs, targets in batches():
                 optimizer.zero_grad()
-                torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+                torch.nn.functional.cross_entropy(model(inputs), targets).backward()
                 optimizer.step()
 
     return epoch, TORCH_MEMBERS
@@ -134,7 +137,7 @@ def jax_epoch(members: int) -> tuple[Callable[[], Any], int]:
 def serve(peer: str, members: int) -> None:
     """Answer every line of standard input with the time of an epoch, in microseconds a network and step."""
     if peer.startswith("torch"):
-        epoch, networks = torch_epoch(int(peer[-1]))
+        epoch, networks = torch_epoch(peer == "torch_fused")
     else:
         epoch, networks = {"jax": jax_epoch, "hotloop": hotloop_epoch}[peer](members)
     for _ in range(2):
@@ -172,7 +175,7 @@ def main() -> None:
     )
     parser.add_argument("--members", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peers", nargs="*", default=["torch1", "torch2", "jax"])
+    parser.add_argument("--peers", nargs="*", default=["torch", "torch_fused", "jax"])
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -196,7 +199,7 @@ def main() -> None:
         ratios = [b / a for a, b in zip(times["hotloop"], times[name], strict=True)]
         s = spread(ratios)
         ratio = f"{s['median']:.2f} [{s['low']:.2f} .. {s['high']:.2f}] times hotloop's"
-        print(f"{name:8} {np.median(times[name]):8.1f} us a network and step, {ratio}")
+        print(f"{name:11} {np.median(times[name]):8.1f} us a network and step, {ratio}")
     for worker in workers.values():
         worker.kill()
     compare_with_solo(min(options.members, 8))

@@ -22,9 +22,15 @@ inline const Spec& batched_float(const Infer& node, int i) {
   return x;
 }
 
-// Attribute `shape`, of one sample, behind the batch axis.
-inline Shape batch_shape(const Infer& node) {
-  Shape shape{kBatch};
+// Input i of the arithmetic's type, with a batch axis or made of weights alone.
+inline const Spec& any_float(const Infer& node, int i) {
+  return node.input(i).batched() || node.input(i).dtype != node.dtype() ? batched_float(node, i) : node.input(i);
+}
+
+// Attribute `shape`, of one sample, behind the batch axis; or of a value without one.
+inline Shape batch_shape(const Infer& node, bool batched = true) {
+  Shape shape;
+  if (batched) shape.push_back(kBatch);
   for (int64_t axis : node.attrs().integers("shape")) {
     if (axis < 0) node.fail("a shape with every axis known", to_string(node.attrs().integers("shape")));
     shape.push_back(axis);

@@ -1,5 +1,6 @@
 // gemm: the layout of weights, and what packs, unpacks and transposes it. The products themselves are the
-// kernels of ops/dense.h; the op `matmul` is a dense product without bias.
+// kernels of ops/dense.h; the op `matmul` is a dense product without bias. `weight_transpose` and `weight_product` are of
+// weights, and of what is made of weights alone: their sums do not see the batch.
 //
 // A variable with axes (.., K, N) is stored as column panels of NR = Kernels::panel_width columns:
 //     element (k, n)  at  panel[n / NR][k][n % NR],   ceil(N / NR) panels of K * NR elements each.
@@ -7,6 +8,7 @@
 // or 0, or of rank above 2, is the case K = 1, N = element count. So one formula places every variable.
 //
 //     y (M,N) = x (M,K) w (K,N)      dx (M,K) = dy (M,N) w^T      dw (K,N) = x^T dy
+//     y (N,K) = w^T                  dw (K,N) = dy^T
 #pragma once
 #include "core/tensor.h"
 

@@ -14,7 +14,7 @@ HL_INLINE void copy_run(const Rearrange& a, T* x, T* y, int64_t n) {
 template <class T>
 HL_KERNEL_TEXT void rearrange(const Rearrange& a, const RunState& run, Worker w) noexcept {
   const int64_t width = a.axes[kRearrangeAxes - 1], runs = width ? a.features / width : 0;
-  const Span rows = share(run.rows, w);
+  const Span rows = share(a.rows ? a.rows : run.rows, w);
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     T *x = row_of<T>(a.x, row), *y = row_of<T>(a.y, row);
     if (a.backward)

@@ -108,7 +108,9 @@ def _pair(x: Any, xs: str, y: Any, ys: str, kept: str) -> tuple[Any, str]:
     from .ops import matmul
 
     x, xs = _summed(x, xs, kept + ys)
-    matrix = len(ys) == 2 and (isinstance(y, np.ndarray) or (isinstance(x, Traced) and isinstance(y, Variable)))
+    matrix = len(ys) == 2 and (isinstance(y, np.ndarray) or (isinstance(x, Traced) and not is_batch(y)))
+    if matrix and ys[1] in xs and ys[1] not in kept and ys[0] not in xs:
+        y, ys = transpose(y), ys[::-1]
     if matrix and ys[0] in xs and ys[0] not in kept and ys[1] not in xs:
         rest = xs.replace(ys[0], "")
         return matmul(transpose(x, [xs.index(a) for a in rest + ys[0]]), y), rest + ys[1]

@@ -95,6 +95,8 @@ def matmul(x: Any, y: Any) -> Any:
         if isinstance(x, Traced) and len(of) == 2 and x.ndim >= 2 and x.shape[-1] == of[0]:
             return TracedProduct(x.trace, x, y, (*x.shape[:-1], of[1]))
         return apply("matmul", [x, y])
+    if is_symbolic([x, y]) and not elementwise.is_batch(x) and not elementwise.is_batch(y):
+        return apply("weight_product", [x, y])
     if isinstance(x, Symbolic) and isinstance(y, Symbolic):
         return _batch_product(x, y)
     if isinstance(x, Symbolic) or isinstance(y, Symbolic):
@@ -127,8 +129,10 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
 @own_name
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join arrays along an axis; tensors of a model along one that is not 0, the batch."""
-    if not builtins.any(isinstance(x, Symbolic) for x in xs):
+    if not is_symbolic(xs):
         return np.concatenate([np.asarray(x) for x in xs], axis)
+    if not builtins.any(elementwise.is_batch(x) for x in xs):
+        return shaping.joined_weights(xs, axis)
     return apply("concatenate", list(xs), {"axis": axis})
 
 
@@ -137,8 +141,10 @@ def reshape(x: Any, newshape: int | Sequence[int | None]) -> Any:
     """The same elements under the axes `newshape`, whose first is the batch (-1 or None); one more may be -1."""
     if isinstance(newshape, (int, np.integer)):
         newshape = (int(newshape),)
-    if not isinstance(x, Symbolic):
+    if not is_symbolic([x]):
         return np.reshape(x, [-1 if n is None else n for n in newshape])
+    if not elementwise.is_batch(x):
+        return apply("reshape", [x], {"shape": [int(n) for n in newshape]})  # type: ignore[arg-type]
     if len(newshape) == 0 or newshape[0] not in (-1, None):
         raise ValueError(f"[reshape] expected newshape to begin with -1 or None, the batch, received {newshape}.")
     sample = [int(n) for n in newshape[1:]]  # type: ignore[arg-type]

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .elementwise import is_batch, is_symbolic
 from .own_name import own_name
-from .shaping import axis_of, get_item
+from .shaping import axis_of, get_item, under
 from .tensor import Symbolic, TraceError
 from .trace import Traced, refuse_weights
 from .variable import Variable
@@ -22,7 +23,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     The indices are constants, or x is a weight (V, D) and they are a tensor of codes: then axis 0 gives rows of the
     weight, zeros for a code outside 0 .. V - 1. `take_along_axis` picks from tensors by tensors, sample by sample.
     """
-    from .ops import apply, codes, concatenate, reshape
+    from .ops import apply, codes, concatenate
 
     if isinstance(x, Variable) and isinstance(indices, Traced):
         if axis != 0 or x.ndim != 2:
@@ -37,8 +38,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
             f"{indices.shape}. ops.take_along_axis(x, indices, axis) picks sample by sample; codes pick rows of a "
             "weight, or of an Embedding layer."
         )
-    if not isinstance(x, Symbolic):
-        refuse_weights("take", [x])
+    if not is_symbolic([x]):
         return np.take(np.asarray(x), indices, axis)
     axis = axis_of("take", x, axis)
     indices = np.asarray(indices)
@@ -52,7 +52,9 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
         return get_item(x, (*before, int(indices)))
     parts = [get_item(x, (*before, run)) for run in _runs((indices.ravel() % max(size, 1)).tolist())]
     y = parts[0] if len(parts) == 1 else concatenate(parts, axis)
-    return y if indices.ndim == 1 else reshape(y, [-1, *x.shape[1:axis], *indices.shape, *x.shape[axis + 1 :]])
+    if indices.ndim == 1:
+        return y
+    return under(y, [*x.shape[is_batch(x) : axis], *indices.shape, *x.shape[axis + 1 :]])
 
 
 def _runs(indices: list[int]) -> list[slice]:

@@ -1,4 +1,7 @@
-"""Functions of `hotloop.ops` that move elements: slices, transposed axes, stacks, copies. The batch stays axis 0."""
+"""Functions of `hotloop.ops` that move elements: slices, transposed axes, stacks, copies. The batch stays axis 0.
+
+Weights, and what is made of them alone, have no batch: all their axes are free.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .elementwise import is_batch, is_symbolic
 from .own_name import own_name
 from .tensor import Symbolic
 from .trace import refuse_weights
@@ -21,17 +25,23 @@ __all__ = [
 _MOST_AXES = 6  # of the op `rearrange`
 
 
-def get_item(x: Symbolic, key: Any) -> Any:
+def _axes(x: Any) -> tuple[int, ...]:
+    """Sizes of the axes that may be moved."""
+    return tuple(x.shape[is_batch(x) :])
+
+
+def get_item(x: Any, key: Any) -> Any:
     """`x[:, 2:5]`, `x[..., 0]`, `x[:, None]`: slices, whole numbers, an ellipsis and None; the batch is taken whole."""
     keys = _full_key(x, key)
-    steps = _steps(x.shape)
-    offset, shape, strides, axis = 0, [], [], 1
+    axes = _axes(x)
+    steps, first = _steps(axes), x.ndim - len(axes)
+    offset, shape, strides, axis = 0, [], [], first
     for k in keys:
         if k is None:
             shape.append(1)
             strides.append(1)
             continue
-        size, step = x.shape[axis], steps[axis - 1]
+        size, step = axes[axis - first], steps[axis - first]
         axis += 1
         if isinstance(k, slice):
             taken = range(size)[k]
@@ -47,7 +57,7 @@ def get_item(x: Symbolic, key: Any) -> Any:
     return _rearrange(x, shape, strides, offset)
 
 
-def _full_key(x: Symbolic, key: Any) -> list[Any]:
+def _full_key(x: Any, key: Any) -> list[Any]:
     keys = list(key) if isinstance(key, tuple) else [key]
     if not all(k is None or k is Ellipsis or isinstance(k, (slice, int, np.integer)) for k in keys):
         raise TypeError(
@@ -60,6 +70,8 @@ def _full_key(x: Symbolic, key: Any) -> list[Any]:
         raise IndexError(f"[slice] expected at most {x.ndim} indices for shape {x.shape}, received {key!r}.")
     at = next((i for i, k in enumerate(keys) if k is Ellipsis), len(keys))
     keys[at : at + dots] = [slice(None)] * (x.ndim - given)
+    if not is_batch(x):
+        return keys
     if not isinstance(keys[0], slice) or keys[0] != slice(None):
         raise IndexError(
             f"[slice] expected the whole batch, x[:, ...], of a tensor of shape {x.shape}, received {key!r}. Where x "
@@ -68,51 +80,63 @@ def _full_key(x: Symbolic, key: Any) -> list[Any]:
     return keys[1:]
 
 
-def _steps(shape: Sequence[Any]) -> list[int]:
-    return [int(np.prod(shape[i + 1 :], dtype=int)) for i in range(1, len(shape))]
+def _steps(axes: Sequence[int]) -> list[int]:
+    return [int(np.prod(axes[i + 1 :], dtype=int)) for i in range(len(axes))]
 
 
-def _rearrange(x: Symbolic, shape: Sequence[int], strides: Sequence[int], offset: int = 0) -> Any:
-    from .ops import apply, reshape
+def under(x: Any, axes: Sequence[int]) -> Any:
+    """The elements of x, of each sample, under these axes."""
+    from .ops import reshape
 
-    if offset == 0 and list(strides) == _steps([None, *shape]) and int(np.prod(shape)) == int(np.prod(x.shape[1:])):
-        return reshape(x, [-1, *shape])
+    return reshape(x, [-1, *axes] if is_batch(x) else list(axes))
+
+
+def _rearrange(x: Any, shape: Sequence[int], strides: Sequence[int], offset: int = 0) -> Any:
+    from .ops import apply
+
+    if offset == 0 and list(strides) == _steps(shape) and int(np.prod(shape)) == int(np.prod(_axes(x))):
+        return under(x, shape)
     large = list(zip(shape, strides, strict=True))
     if len(large) > _MOST_AXES:
         large = [(n, s) for n, s in large if n != 1]
     attrs = {"shape": [n for n, _ in large], "strides": [s for _, s in large], "offset": offset}
     y = apply("rearrange", [x], attrs)
-    return y if len(large) == len(shape) else reshape(y, [-1, *shape])
+    return y if len(large) == len(shape) else under(y, shape)
 
 
 def axis_of(what: str, x: Any, axis: int | None, extra: int = 0) -> int:
-    """The axis of a tensor of a model as a number from 1 on."""
-    rank = x.ndim + extra
-    if axis is None or not -rank <= axis < rank or axis % rank == 0:
-        raise ValueError(f"[{what}] expected an axis of {x.shape} other than the batch, received {axis}.")
+    """The axis of a tensor of a model as a number from 1 on, of weights from 0 on."""
+    rank, batch = x.ndim + extra, is_batch(x)
+    if axis is None or not -rank <= axis < rank or axis % rank < batch:
+        other = " other than the batch" if batch else ""
+        raise ValueError(f"[{what}] expected an axis of {x.shape}{other}, received {axis}.")
     return axis % rank
 
 
 @own_name
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     """The axes in another order, reversed unless told; of a tensor of a model axis 0, the batch, has to stay first."""
-    if not isinstance(x, Symbolic):
+    from .ops import apply
+
+    if not is_symbolic([x]):
         return np.transpose(np.asarray(x), axes)
     order = list(range(x.ndim - 1, -1, -1)) if axes is None else [int(a) % x.ndim for a in axes]
-    if sorted(order) != list(range(x.ndim)) or order[0] != 0:
+    first = int(is_batch(x))
+    if sorted(order) != list(range(x.ndim)) or (first and order[0] != 0):
         raise ValueError(
-            f"[transpose] expected axes as those of {x.shape} in some order, the batch (0) first, received {axes}"
-            f"{', which reverses them all' if axes is None else ''}."
+            f"[transpose] expected axes as those of {x.shape} in some order{', the batch (0) first' * first}, received "
+            f"{axes}{', which reverses them all' if axes is None else ''}."
         )
-    axes = order
-    steps = _steps(x.shape)
-    return _rearrange(x, [x.shape[a] for a in axes[1:]], [steps[a - 1] for a in axes[1:]])
+    if not first and order == [1, 0]:
+        return apply("weight_transpose", [x])
+    steps = _steps(_axes(x))
+    return _rearrange(x, [x.shape[a] for a in order[first:]], [steps[a - first] for a in order[first:]])
 
 
 @own_name
 def moveaxis(x: Any, source: int, destination: int) -> Any:
     """One axis at another place."""
-    if not isinstance(x, Symbolic):
+    if not is_symbolic([x]):
         return np.moveaxis(np.asarray(x), source, destination)
     source, destination = axis_of("moveaxis", x, source), axis_of("moveaxis", x, destination)
     order = [a for a in range(x.ndim) if a != source]
@@ -123,7 +147,7 @@ def moveaxis(x: Any, source: int, destination: int) -> Any:
 @own_name
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
-    if not isinstance(x, Symbolic):
+    if not is_symbolic([x]):
         return np.swapaxes(np.asarray(x), axis1, axis2)
     axis1, axis2 = axis_of("swapaxes", x, axis1), axis_of("swapaxes", x, axis2)
     order = list(range(x.ndim))
@@ -142,7 +166,7 @@ def with_last(x: Any, axes: Sequence[int], function: Callable[[Any], Any]) -> An
 @own_name
 def flip(x: Any, axis: int | None = None) -> Any:
     """The elements of one axis in reverse; of an array those of all axes unless told."""
-    if not isinstance(x, Symbolic):
+    if not is_symbolic([x]):
         return np.flip(np.asarray(x), axis)
     return get_item(x, (*[slice(None)] * axis_of("flip", x, axis), slice(None, None, -1)))
 
@@ -150,26 +174,23 @@ def flip(x: Any, axis: int | None = None) -> Any:
 @own_name
 def expand_dims(x: Any, axis: int) -> Any:
     """One more axis, of size 1."""
-    from .ops import reshape
-
-    if not isinstance(x, Symbolic):
+    if not is_symbolic([x]):
         return np.expand_dims(np.asarray(x), axis)
     shape = list(x.shape)
     shape.insert(axis_of("expand_dims", x, axis, 1), 1)
-    return reshape(x, [-1, *shape[1:]])
+    return under(x, shape[is_batch(x) :])
 
 
 @own_name
 def squeeze(x: Any, axis: int | None = None) -> Any:
     """Without an axis of size 1, or all such axes behind the batch."""
-    from .ops import reshape
-
-    if not isinstance(x, Symbolic):
+    if not is_symbolic([x]):
         return np.squeeze(np.asarray(x), axis)
-    gone = [i for i in range(1, x.ndim) if x.shape[i] == 1] if axis is None else [axis_of("squeeze", x, axis)]
+    first = int(is_batch(x))
+    gone = [i for i in range(first, x.ndim) if x.shape[i] == 1] if axis is None else [axis_of("squeeze", x, axis)]
     if any(x.shape[i] != 1 for i in gone):
         raise ValueError(f"[squeeze] expected an axis of size 1 in {x.shape}, received axis {axis}.")
-    return reshape(x, [-1, *[n for i, n in enumerate(x.shape) if i and i not in gone]])
+    return under(x, [n for i, n in enumerate(x.shape) if i >= first and i not in gone])
 
 
 @own_name
@@ -177,9 +198,33 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Tensors of one shape along a new axis."""
     from .ops import concatenate
 
-    if not any(isinstance(x, Symbolic) for x in xs):
+    if not is_symbolic(xs):
         return np.stack([np.asarray(x) for x in xs], axis)
     return concatenate([expand_dims(x, axis) for x in xs], axis)
+
+
+def joined_weights(xs: Sequence[Any], axis: int) -> Any:
+    """Weights, what is made of them, and arrays along an axis: the sum of them with zeros around."""
+    from .ops import add, apply
+
+    rank = len(np.shape(xs[0]) if isinstance(xs[0], np.ndarray) else xs[0].shape)
+    shapes = [tuple(np.asarray(x).shape if not is_symbolic([x]) else x.shape) for x in xs]
+    others = {(*s[: axis % max(rank, 1)], *s[axis % max(rank, 1) + 1 :]) for s in shapes}
+    if not -rank <= axis < rank or len(others) != 1 or len({len(s) for s in shapes}) != 1:
+        raise ValueError(f"[concatenate] expected shapes that differ on axis {axis} alone, received {shapes}.")
+    axis %= rank
+    whole = list(shapes[0])
+    whole[axis] = sum(s[axis] for s in shapes)
+    steps, before, total = _steps(whole), 0, None
+    for x, s in zip(xs, shapes, strict=True):
+        if is_symbolic([x]):
+            part = apply("place", [x], {"shape": whole, "strides": steps, "offset": before * steps[axis]})
+        else:
+            part = np.zeros(whole)
+            part[tuple([slice(None)] * axis + [slice(before, before + s[axis])])] = x
+        total = part if total is None else add(total, part)
+        before += s[axis]
+    return total
 
 
 @own_name
@@ -236,7 +281,7 @@ def broadcast_to(x: Any, shape: Sequence[int | None]) -> Any:
 @own_name
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """Equal parts, or parts that begin at these indices."""
-    if not isinstance(x, Symbolic):
+    if not is_symbolic([x]):
         return np.split(np.asarray(x), indices_or_sections, axis)
     axis = axis_of("split", x, axis)
     size = x.shape[axis]
@@ -330,7 +375,7 @@ def _placed(x: Symbolic, widths: Sequence[Sequence[int]], value: float) -> Any:
     from .ops import apply, ones_like, where
 
     shape = [n + before + after for n, (before, after) in zip(x.shape[1:], widths[1:], strict=True)]
-    steps = _steps([None, *shape])
+    steps = _steps(shape)
     offset = int(np.dot([before for before, _ in widths[1:]], steps)) if steps else 0
     attrs = {"shape": shape, "strides": steps, "offset": offset}
     y = apply("place", [x], attrs)

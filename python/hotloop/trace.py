@@ -22,7 +22,7 @@ _OF_CODES = ("one_hot", "embedding")  # ops whose batches are int32
 _OF_ANY = ("reshape", "take_along_axis")  # ops that take int32 and numbers
 
 _CONSTANT = 100_000  # elements of an array that may stand in an expression: files hold them as text
-_TAKE_CONSTANTS = ("elementwise", "dense", "matmul", "reduce", "circle")
+_TAKE_CONSTANTS = ("elementwise", "dense", "matmul", "weight_product", "reduce", "circle")
 
 
 @dataclass(eq=False)

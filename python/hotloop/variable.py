@@ -167,8 +167,8 @@ class Variable(Operators):
             raise TraceError(
                 f"[{tracing.get().layer_name}] expected functions of hotloop.ops and operators, received the weight "
                 f"'{self.path}' as an array. Its value is not known while `call` describes the model, and a constant "
-                "would never be trained. Arithmetic, sums and products take weights; for w transposed write "
-                "ops.einsum('bj,ij->bi', x, w)."
+                "would never be trained. Arithmetic, sums, products, slices, ops.transpose and ops.reshape take "
+                "weights."
             )
         while True:
             value, home = self._value, self._home
@@ -240,6 +240,10 @@ class Variable(Operators):
         return float(self.numpy())
 
     def __getitem__(self, key: Any) -> Any:
+        if tracing.get() is not None:
+            from .shaping import get_item
+
+            return get_item(self, key)
         return self.numpy()[key]
 
     def __repr__(self) -> str:

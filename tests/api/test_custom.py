@@ -239,7 +239,7 @@ def test_a_layer_of_ones_own_learns_weights_used_in_expressions():
         np.testing.assert_allclose(before - after, slope, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("use", [lambda w: w.numpy(), np.asarray, lambda w: w.value, lambda w: w[0], np.exp])
+@pytest.mark.parametrize("use", [lambda w: w.numpy(), np.asarray, lambda w: w.value, np.exp])
 def test_a_weight_as_an_array_inside_call_is_a_silent_constant(use):
     class Constant(keras.layers.Layer):
         def build(self, input_shape):

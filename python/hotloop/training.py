@@ -18,6 +18,7 @@ from .compiled import Compiled
 from .config import next_seed
 from .data import is_stream, positive, unpack
 from .differentiation import Differentiation
+from .exporting import Exporting
 from .fitting import evaluate_data, fit_data
 from .identifiers import unknown_argument
 from .overrides import refuse_overrides
@@ -43,7 +44,7 @@ def _suggests(method: Callable[..., Any]) -> Any:
     return checked
 
 
-class Training(Population, Differentiation):
+class Training(Population, Differentiation, Exporting):
     """What a model adds to a layer. Its methods are Keras's, with Keras's arguments and defaults."""
 
     not_called: tuple[str, ...] = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from ..identifiers import take_not_yet, unknown_name
 from ..runtime import Runtime
 
 
@@ -51,3 +53,67 @@ class Exporting(Runtime):
         from .fold import folded
 
         return folded(self)
+
+    def export(
+        self, filepath: str | os.PathLike[str], format: str = "onnx", verbose: Any = None, **options: Any
+    ) -> None:
+        """Write the model for use without hotloop, as in Keras.
+
+        Parameters
+        ----------
+        filepath : path
+        format : {"onnx"}
+            Keras's other formats need TensorFlow, PyTorch or OpenVINO.
+        verbose : None or bool
+            Nothing is printed.
+        **options
+            Of `export_onnx`. `input_signature` is None: the inputs are those of the model, for any number of rows.
+
+        Raises
+        ------
+        ValueError
+            For another format.
+        """
+        take_not_yet("export", {"input_signature": options.pop("input_signature", None)}, {"input_signature": None})
+        if format != "onnx":
+            raise unknown_name("export", format, ["onnx"])
+        self.export_onnx(filepath, **options)
+
+    def export_onnx(self, path: str | os.PathLike[str], opset: int = 17) -> None:
+        """Write the model, in inference, as an ONNX file, which runtimes for many machines and languages take.
+
+        Anything is written that the engine computes for a row by itself, layers and functions of one's own included.
+        Weights are inside of the file. Inputs and outputs have the model's names, a first axis of any size and the
+        model's dtype (few runtimes have everything in float64); an input that was declared "int32" is one of int32.
+        `fold` first makes a smaller and faster file.
+
+        Parameters
+        ----------
+        path : path
+        opset : int
+            Of the operators, from 17 to 21. What a set has not got is made of what it has.
+
+        Raises
+        ------
+        ValueError
+            If the model is not built, or a layer (the message names it) reads strings, acts at random in inference,
+            or changes images.
+        OSError
+            If the file cannot be written; an old one is as it was.
+
+        Notes
+        -----
+        Differences to `predict` are those of rounding. A code outside of an Embedding's table gives zeros, where
+        `predict` refuses the data.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import hotloop as keras
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_onnx(f"{folder}/model.onnx")
+        """
+        from .onnx import export_onnx
+
+        export_onnx(self, path, opset)

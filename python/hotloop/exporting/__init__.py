@@ -117,3 +117,53 @@ class Exporting(Runtime):
         from .onnx import export_onnx
 
         export_onnx(self, path, opset)
+
+    def export_c(self, path: str | os.PathLike[str], dtype: str = "float32", name: str | None = None) -> None:
+        """Write the model, in inference, as a C99 function: `path.c` and `path.h`, for machines without Python.
+
+        The function has the signature ``void NAME(const float *x, float *y)`` and computes one sample;
+        ``NAME_batch(n, x, y)`` computes n. Several inputs or outputs are a pointer each, named after them; an input of
+        codes (dtype "int32") is an ``int32_t`` array. The files need the C library's math.h, stdint.h, stddef.h and
+        string.h; nothing is allocated. Up to 16 KiB of workspace are on the stack; for more the last argument is a
+        workspace of the caller's, ``NAME_SCRATCH`` floats. No state is kept, so threads may call at the same time.
+
+        The model is folded first (`fold`), if its layers can be copied. A kernel that is mostly zero, or zero for
+        whole inputs, is written without its zeros where that is smaller: pruned models become small files.
+
+        Parameters
+        ----------
+        path : path
+            With or without ".c".
+        dtype : {"float32", "int8"}
+            Of the kernels of dense layers; everything else is float32, also of a float64 model. With "int8" each
+            output of a layer has a scale of its own and each row of inputs one that is found while running; products
+            are summed in int32. A quarter of the size, and about two decimals.
+        name : str, optional
+            Of the function; the last part of `path` unless told.
+
+        Raises
+        ------
+        ValueError
+            As of `export_onnx`, for a name that C does not take, and for weights that are not finite.
+        OSError
+            If a file cannot be written.
+
+        Notes
+        -----
+        Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference",
+        CVPR 2018; scales that are found while running are what PyTorch calls dynamic quantization.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> import hotloop as keras
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_c(f"{folder}/net.c")
+        ...     text = pathlib.Path(f"{folder}/net.h").read_text()
+        >>> "void net(const float *x, float *y);" in text
+        True
+        """
+        from .c import export_c
+
+        export_c(self, path, dtype, name)

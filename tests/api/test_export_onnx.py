@@ -79,13 +79,25 @@ def test_computed_codes_outside_of_a_table_give_zeros_as_in_predict(tmp_path):
     assert (expected[0] == 0).all(axis=-1).any()
 
 
+def test_weights_and_nodes_are_found_by_the_names_of_layers(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = stack(layers.Dense(3, activation="gelu", name="hidden"), layers.Dense(2, name="top"))
+    model.export_onnx(tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    arrays = {a.name: onnx.numpy_helper.to_array(a) for a in graph.initializer}
+    for variable in model.weights:
+        np.testing.assert_array_equal(arrays[variable.path], variable.numpy())
+    assert all(node.name.startswith(("hidden/", "top/", "top")) for node in graph.node)
+    assert [o.name for o in graph.output] == model.output_names
+
+
 def test_export_is_keras_name_for_it(tmp_path):
     model = stack(layers.Dense(2))
     model.export(tmp_path / "a.onnx", format="onnx", opset=18)
     model.export_onnx(tmp_path / "b.onnx", opset=18)
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
-    with pytest.raises(ValueError, match=r"\[export\].*'tf_saved_model'"):
-        model.export(tmp_path / "c", format="tf_saved_model")
+    with pytest.raises(ValueError, match=r"\[export\] expected format='onnx', received 'tf_saved_model'"):
+        model.export(tmp_path / "c")  # Keras's default
     with pytest.raises((TypeError, ValueError), match="input_signature"):
         model.export(tmp_path / "c", input_signature=[1])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..identifiers import take_not_yet, unknown_name
+from ..identifiers import take_not_yet
 from ..runtime import Runtime
 
 
@@ -55,15 +55,15 @@ class Exporting(Runtime):
         return folded(self)
 
     def export(
-        self, filepath: str | os.PathLike[str], format: str = "onnx", verbose: Any = None, **options: Any
+        self, filepath: str | os.PathLike[str], format: str = "tf_saved_model", verbose: Any = None, **options: Any
     ) -> None:
-        """Write the model for use without hotloop, as in Keras.
+        """Write the model for use without hotloop, under Keras's name: `export(path, format="onnx")`.
 
         Parameters
         ----------
         filepath : path
         format : {"onnx"}
-            Keras's other formats need TensorFlow, PyTorch or OpenVINO.
+            Keras's other formats, and its default, need TensorFlow, PyTorch or OpenVINO, and are refused.
         verbose : None or bool
             Nothing is printed.
         **options
@@ -76,7 +76,10 @@ class Exporting(Runtime):
         """
         take_not_yet("export", {"input_signature": options.pop("input_signature", None)}, {"input_signature": None})
         if format != "onnx":
-            raise unknown_name("export", format, ["onnx"])
+            raise ValueError(
+                f"[export] expected format='onnx', received {format!r}. Runtimes and converters for most machines read "
+                "ONNX; export_c writes C."
+            )
         self.export_onnx(filepath, **options)
 
     def export_onnx(self, path: str | os.PathLike[str], opset: int = 17) -> None:

@@ -106,7 +106,7 @@ static float squareplus(float x, float b)
 """,
     "dense": """
 /* y (m,n) = x (m,k) w (k,n) + b */
-static void dense(size_t m, size_t k, size_t n, const float *x, const float *w, const float *b, float *y)
+static void dense(size_t m, size_t k, size_t n, const float *x, const float *w, const float *b, float *restrict y)
 {
     for (; m > 0; --m, x += k, y += n) {
         for (size_t j = 0; j < n; ++j) y[j] = b ? b[j] : 0.0f;
@@ -118,7 +118,7 @@ static void dense(size_t m, size_t k, size_t n, const float *x, const float *w, 
     "dense_rows": """
 /* The same for a w of which only the rows `row` are not zero. */
 static void dense_rows(size_t m, size_t k, size_t n, size_t rows, const uint16_t *row, const float *x, const float *w,
-                       const float *b, float *y)
+                       const float *b, float *restrict y)
 {
     for (; m > 0; --m, x += k, y += n) {
         for (size_t j = 0; j < n; ++j) y[j] = b ? b[j] : 0.0f;
@@ -130,7 +130,7 @@ static void dense_rows(size_t m, size_t k, size_t n, size_t rows, const uint16_t
     "dense_sparse": """
 /* The same for a w that is mostly zero: row i has the elements first[i] to first[i + 1] - 1, in these columns. */
 static void dense_sparse(size_t m, size_t k, size_t n, const uint32_t *first, const uint16_t *column, const float *x,
-                         const float *w, const float *b, float *y)
+                         const float *w, const float *b, float *restrict y)
 {
     for (; m > 0; --m, x += k, y += n) {
         for (size_t j = 0; j < n; ++j) y[j] = b ? b[j] : 0.0f;
@@ -157,7 +157,7 @@ static float quantize(size_t k, const float *x, int8_t *q)
     "dense_int8": """
 /* y (m,n) = x (m,k) w^T + b, w (n,k) with a scale for each of its rows; q (k) is scratch */
 static void dense_int8(size_t m, size_t k, size_t n, const float *x, const int8_t *w, const float *scale,
-                       const float *b, int8_t *q, float *y)
+                       const float *b, int8_t *q, float *restrict y)
 {
     for (; m > 0; --m, x += k, y += n) {
         const float size = quantize(k, x, q);
@@ -172,7 +172,7 @@ static void dense_int8(size_t m, size_t k, size_t n, const float *x, const int8_
     "dense_int8_columns": """
 /* The same for a w of which only the columns `column` are not zero. */
 static void dense_int8_columns(size_t m, size_t k, size_t n, size_t columns, const uint16_t *column, const float *x,
-                               const int8_t *w, const float *scale, const float *b, int8_t *q, float *y)
+                               const int8_t *w, const float *scale, const float *b, int8_t *q, float *restrict y)
 {
     for (; m > 0; --m, x += k, y += n) {
         const float size = quantize(k, x, q);
@@ -187,7 +187,8 @@ static void dense_int8_columns(size_t m, size_t k, size_t n, size_t columns, con
     "dense_int8_sparse": """
 /* The same for a w that is mostly zero: row j has the elements first[j] to first[j + 1] - 1, in these columns. */
 static void dense_int8_sparse(size_t m, size_t k, size_t n, const uint32_t *first, const uint16_t *column,
-                              const float *x, const int8_t *w, const float *scale, const float *b, int8_t *q, float *y)
+                              const float *x, const int8_t *w, const float *scale, const float *b, int8_t *q,
+                              float *restrict y)
 {
     for (; m > 0; --m, x += k, y += n) {
         const float size = quantize(k, x, q);

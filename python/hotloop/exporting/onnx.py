@@ -76,12 +76,12 @@ class _Graph:
         self._taken.add(name)
         return name
 
-    def constant(self, array: Any, dtype: str | None = None) -> str:
+    def constant(self, array: Any, dtype: str | None = None, wanted: str = "constant") -> str:
         """The name of an array, of the arithmetic's type unless told; equal ones are written once."""
         array = np.asarray(array, dtype or self.dtype)
         key = (array.dtype.name, array.shape, array.tobytes())
         if key not in self._arrays:
-            name = self._fresh(f"constant_{len(self._arrays)}")
+            name = self._fresh(wanted)
             self._arrays[key] = name, protobuf.tensor(name, array)
         return self._arrays[key][0]
 
@@ -117,7 +117,9 @@ class _Graph:
     def name(self, value: int) -> str:
         """The name of a value; weights are written when they are first asked for."""
         if value not in self.names:
-            self.names[value] = self.constant(self.listing.arrays[value])
+            self.names[value] = self.constant(
+                self.listing.arrays[value], wanted=self.listing.names.get(value, "constant")
+            )
         return self.names[value]
 
 

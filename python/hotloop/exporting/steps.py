@@ -49,6 +49,8 @@ class Listing:
         Values that are inputs, perhaps under another shape or dtype; `Feed.source[1]` is the column.
     arrays : dict of int to ndarray
         Values that do not depend on the inputs: weights, constants and what is made of them.
+    names : dict of int to str
+        What weights are called: "dense/kernel".
     steps : list of Step
         Each after those it needs.
     shapes, dtypes : dict of int
@@ -61,6 +63,7 @@ class Listing:
     columns: list[tuple[str, Shape, str]]
     feeds: dict[int, Feed]
     arrays: dict[int, np.ndarray]
+    names: dict[int, str]
     steps: list[Step]
     shapes: dict[int, Shape]
     dtypes: dict[int, str]
@@ -150,12 +153,13 @@ def _listing(model: Any, engine: Any, where: str, written: Container[str]) -> Li
     graph = recorder.graph
     listing = Listing(
         engine.dtype, [(t.name, t.shape, t.dtype) for t in flatten(model._inputs)],
-        dict(zip(recorder.inputs, trace.feeds, strict=True)), {}, steps, {v: graph.shape(v) for v in known},
+        dict(zip(recorder.inputs, trace.feeds, strict=True)), {}, {}, steps, {v: graph.shape(v) for v in known},
         {v: graph.dtype(v) for v in known}, list(zip(model.output_names, results, strict=True)),
     )  # fmt: skip
     _check(listing, where, written)
     variables = engine.slab.variables
     listing.arrays = {value: variables[index].numpy() for value, index in recorder.variables.items()}
+    listing.names = {value: variables[index].path for value, index in recorder.variables.items()}
     _compute_constants(listing, engine, trace)
     return listing
 

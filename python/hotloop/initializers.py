@@ -419,7 +419,7 @@ OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
 zeros, ones, constant, random_normal, random_uniform = Zeros, Ones, Constant, RandomNormal, RandomUniform
 truncated_normal, variance_scaling, orthogonal, identity = TruncatedNormal, VarianceScaling, Orthogonal, Identity
 glorot_uniform, glorot_normal, he_uniform, he_normal = GlorotUniform, GlorotNormal, HeUniform, HeNormal
-lecun_uniform, lecun_normal, random_sign = LecunUniform, LecunNormal, RandomSign
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 
 
 _TABLE: Table[Initializer] = Table(

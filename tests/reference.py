@@ -14,6 +14,7 @@ import numpy as np
 
 from activation_functions import ACTIVATIONS, PARAMETERS, SELU_ALPHA, SELU_SCALE, sigmoid
 from reference_augment import *  # noqa: F403  # of images
+from reference_chain import *  # noqa: F403
 from reference_elementwise import *  # noqa: F403  # the harness finds every op's oracle here
 from reference_optimizer import Optimizer as Optimizer
 
@@ -21,13 +22,13 @@ EPSILON = 1e-7
 
 
 # --- dense, matmul ------------------------------------------------------------------------------------------------
-def matmul(x, w):
-    return x @ w
+def matmul(x, w, transposed=False):
+    return x @ (w.T if transposed else w)
 
 
-def matmul_gradient(dy, x, w):
+def matmul_gradient(dy, x, w, transposed=False):
     rows, dz = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
-    return [dy @ w.T, rows.T @ dz]
+    return [dy @ w, dz.T @ rows] if transposed else [dy @ w.T, rows.T @ dz]
 
 
 def _dropped(w, rate, stream, seed, step):
@@ -35,17 +36,19 @@ def _dropped(w, rate, stream, seed, step):
     return dropout(w, rate, stream, seed=seed, step=step) if rate else w
 
 
-def dense(x, w, b=None, activation="identity", alpha=0.0, drop_rate=0.0, stream=0, seed=0, step=0):
+def dense(x, w, b=None, activation="identity", alpha=0.0, drop_rate=0.0, stream=0, transposed=False, seed=0, step=0):
     w = _dropped(w, drop_rate, stream, seed, step)
-    z = x @ w if b is None else x @ w + b
+    z = matmul(x, w, transposed) + (0 if b is None else b)
     return _activate(activation, z, alpha)
 
 
-def dense_gradient(dy, x, w, b=None, activation="identity", alpha=0.0, drop_rate=0.0, stream=0, seed=0, step=0):
+def dense_gradient(
+    dy, x, w, b=None, activation="identity", alpha=0.0, drop_rate=0.0, stream=0, transposed=False, seed=0, step=0
+):
     w = _dropped(w, drop_rate, stream, seed, step)
-    z = x @ w if b is None else x @ w + b
+    z = matmul(x, w, transposed) + (0 if b is None else b)
     dz = dy * _slope(activation, z, alpha)
-    dx, dw = matmul_gradient(dz, x, w)
+    dx, dw = matmul_gradient(dz, x, w, transposed)
     gradients = [dx, _dropped(dw, drop_rate, stream, seed, step)]
     return gradients if b is None else [*gradients, dz.reshape(-1, dz.shape[-1]).sum(0)]
 
@@ -548,6 +551,11 @@ def distribute(words, kind, a, b):
         return a + (b - a) * (words * 2.0**-32)
     low = NormalDist().cdf(-2) if kind == "truncated_normal" else 0.0
     return a + b * _quantile(low + (1 - 2 * low) * (words + 0.5) * 2.0**-32)
+
+
+def bernoulli(x, stream, logits=False, *, seed=0, step=0):
+    words = random_words(x.shape[0], int(np.prod(x.shape[1:])), seed=seed, stream=stream, step=step, purpose=NOISE)
+    return ((words >> 8).reshape(x.shape) * 2.0**-24 < (_activate("sigmoid", x, 0.0) if logits else x)).astype(float)
 
 
 def dropout_mask(shape, rate, *, seed=0, stream=0, step=0, noise_shape=None):

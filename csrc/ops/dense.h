@@ -3,8 +3,8 @@
 //     y = f(x w + b)                    x (M,K)  w (K,N)  b (N)  y (M,N)
 //     dz = dy f'(y)      dx = dz w^T      dw = x^T dz      db = sum over M of dz
 // With a drop_rate (DropConnect) w is everywhere w', in which a share of the weights is zero (ops/dropout.h), and dw has
-// the same mask.
-// Saved: y. Flops: 2 M K N each for y, dx, dw. Bytes: every operand once, w from the cache it stays in.
+// the same mask. With `transposed` the variable is w^T (N,K), as for the way back through tied weights: dw^T = dz^T x.
+// Saved: y, and the transposed panels. Flops: 2 M K N each for y, dx, dw. Bytes: every operand once, w from the cache it stays in.
 // Every output adds in ascending k (dx: n, dw: m) by fused multiply-add, in blocks that K and N alone choose, whatever
 // tile computes it: a row's bits do not depend on M, nor any bits on the team.
 // Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.

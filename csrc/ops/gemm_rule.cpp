@@ -10,11 +10,10 @@ namespace hl {
 namespace {
 
 void infer(Infer& node) {
-  node.allow({});
+  node.allow({"transposed"});
   if (node.inputs() != 2) node.fail("x and w", std::to_string(node.inputs()) + " inputs");
-  check_product(node, node.input(0), node.input(1));
   Shape shape = node.input(0).shape;
-  shape.back() = node.input(1).shape[1];
+  shape.back() = check_product(node, node.input(0), node.input(1), node.attrs().flag("transposed", false));
   node.output({shape, node.dtype()});
 }
 

@@ -6,6 +6,8 @@
 //     truncated_normal  a + b Phi^-1(Phi(-2) + (Phi(2) - Phi(-2)) u)   within a +- 2b
 // Shapes: y (M,F). All in double with plain additions and products, then rounded: every row of the table, on every
 // machine, draws the same numbers. No gradient. Flops: up to about 60 a number. Bytes: y once.
+//     bernoulli         y = 1 where (word >> 8) / 2^24 < p, else 0      p = x, or with `logits` 1 / (1 + e^-x)
+// of x, y (M,F): probability 0 never gives 1, and 1 always does.
 // Wichura, "Algorithm AS 241: The Percentage Points of the Normal Distribution", Applied Statistics 37 (1988).
 #pragma once
 #include <string>
@@ -31,6 +33,13 @@ struct RandomFill {
   Distribution distribution;
   int64_t stream;
   Purpose purpose;
+};
+
+struct BernoulliDraw {
+  Tensor x, y;  // (M,features)
+  int64_t features;
+  int64_t stream;
+  bool logits;
 };
 
 // `n` initial values, of the kernels' arithmetic type, side by side.

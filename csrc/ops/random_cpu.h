@@ -55,3 +55,21 @@ HL_KERNEL_TEXT void random_fill(const RandomFill& a, const RunState& run, Worker
     }
   });
 }
+
+template <class T>
+HL_KERNEL_TEXT void bernoulli(const BernoulliDraw& a, const RunState& run, Worker w) noexcept {
+  using V = Vec<T>;
+  const RandomKey key = random_key(run.seed, run.step, a.stream, Purpose::noise);
+  for_each_block(run.rows, a.features, kRandomBlock, w, [&](int64_t row, int64_t begin, int64_t end) {
+    alignas(kAlignment) uint32_t words[kRandomBlock];
+    alignas(kAlignment) T u[kRandomBlock];
+    random_block(key, random_row(run, row), begin / kRandomBlock, words);
+    for (int i = 0; i < kRandomBlock; ++i) u[i] = T(int32_t(words[i] >> 8)) * T(1.0 / 16777216.0);
+    const T* x = row_of<T>(a.x, row) + begin;
+    T* y = row_of<T>(a.y, row) + begin;
+    for_each_vector<T>(end - begin, [&](int64_t i, auto lanes) {
+      const V v = load_lanes(x + i, lanes), p = a.logits ? sigmoid(v) : v;
+      store_lanes(y + i, select(V::load(u + i) < p, V(1), V(0)), lanes);
+    });
+  });
+}

@@ -12,13 +12,17 @@ Distribution distribution_of(const Attrs& attrs) {
   return distribution_from(attrs.text("kind", "uniform"), attrs.number("a", 0), attrs.number("b", 1));
 }
 
+void check_stream(const Infer& node) {
+  const int64_t stream = node.attrs().integer("stream");
+  if (stream < 0 || stream >= kMostStreams)
+    node.fail("stream from 0 to " + std::to_string(kMostStreams - 1), std::to_string(stream));
+}
+
 void infer(Infer& node) {
   node.allow({"kind", "a", "b", "shape", "stream"});
   expect_inputs(node, 0, "no inputs");
   distribution_of(node.attrs());
-  const int64_t stream = node.attrs().integer("stream");
-  if (stream < 0 || stream >= kMostStreams)
-    node.fail("stream from 0 to " + std::to_string(kMostStreams - 1), std::to_string(stream));
+  check_stream(node);
   node.output({batch_shape(node), node.dtype()});
 }
 
@@ -31,6 +35,25 @@ void forward(Build& b) {
   a.purpose = Purpose::noise;
   const double elements = double(b.max_rows()) * a.features;
   b.emit(b.kernels().random_fill, a, {60 * elements, elements * size_of(b.dtype())});
+}
+
+void infer_bernoulli(Infer& node) {
+  node.allow({"logits", "stream"});
+  expect_inputs(node, 1, "x");
+  check_stream(node);
+  node.output(batched_float(node, 0));
+}
+
+void draw_bernoulli(Build& b) {
+  BernoulliDraw a{};
+  a.x = b.read(b.input(0));
+  a.y = b.write(b.output());
+  a.features = b.output_spec().features();
+  a.stream = b.attrs().integer("stream");
+  a.logits = b.attrs().flag("logits", false);
+  const double elements = double(b.max_rows()) * a.features;
+  b.emit(b.kernels().bernoulli, a, {20 * elements, 2 * elements * size_of(b.dtype())}, Order::kChain,
+         {1, a.features, true});
 }
 
 }  // namespace
@@ -62,5 +85,6 @@ void fill_random(const Kernels& kernels, void* values, int64_t n, Distribution d
 }
 
 const Op random_op{"random", infer, forward, nullptr};
+const Op bernoulli_op{"bernoulli", infer_bernoulli, draw_bernoulli, nullptr};
 
 }  // namespace hl

@@ -107,14 +107,16 @@ void finish_flat_gradient(Build& b, int i, const FlatGradient& flat) {
   b.emit(b.kernels().panel_pack, copy);
 }
 
-void check_product(const Infer& node, const Spec& x, const Spec& w) {
+int64_t check_product(const Infer& node, const Spec& x, const Spec& w, bool transposed) {
   if (w.batched() || w.shape.size() != 2) node.fail("w to be a variable of shape (K, N)", to_string(w.shape));
   if (!x.batched() || x.shape.size() < 2)
     node.fail("x with a batch axis and at least one more", "shape " + to_string(x.shape));
   if (x.dtype != node.dtype()) node.fail("x of " + std::string(name_of(node.dtype())), name_of(x.dtype));
-  if (x.shape.back() != w.shape[0])
-    node.fail("x with " + std::to_string(w.shape[0]) + " features (axis -1)", "shape " + to_string(x.shape),
+  const int64_t K = w.shape[transposed ? 1 : 0];
+  if (x.shape.back() != K)
+    node.fail("x with " + std::to_string(K) + " features (axis -1)", "shape " + to_string(x.shape),
               "Rebuild the model or reshape the input.");
+  return w.shape[transposed ? 0 : 1];
 }
 
 }  // namespace hl

@@ -33,7 +33,7 @@ Buf flat_variable(Build& b, int i);
 FlatGradient flat_gradient(Build& b, int i);
 void finish_flat_gradient(Build& b, int i, const FlatGradient& flat);
 
-// Checks x (batch, .., K) against w (K,N).
-void check_product(const Infer& node, const Spec& x, const Spec& w);
+// Checks x (batch, .., K) against w (K,N), or of a product by w^T (N,K); N.
+int64_t check_product(const Infer& node, const Spec& x, const Spec& w, bool transposed = false);
 
 }  // namespace hl

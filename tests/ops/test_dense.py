@@ -78,6 +78,58 @@ def test_a_layer_of_rank_three_keeps_rows_apart(steps, K, N, dtype, rng):
     harness.check_op(dense(rng, 5, K, N, "tanh", middle=(steps,)), dtype, rng)
 
 
+def transposed(rng, op, M, K, N, middle=()):
+    variables = [rng.standard_normal((N, K)) / np.sqrt(K), rng.standard_normal(N)][: 1 + (op == "dense")]
+    return Case(
+        op,
+        [rng.standard_normal((M, *middle, K))],
+        {"transposed": True} | ({"activation": "tanh"} if op == "dense" else {}),
+        variables,
+        kind="product_activation",
+        terms=K,
+        scale=lambda x, w, b=0.0: np.abs(x) @ np.abs(w).T + np.abs(b) + 1,
+    )
+
+
+@pytest.mark.parametrize("op", ["dense", "matmul"])
+@pytest.mark.parametrize("M", [1, 3, 4, 33])
+@pytest.mark.parametrize(("K", "N"), [(1, 1), (5, 17), (16, 32), (33, 7), (100, 64), (64, 100)])
+def test_the_way_back_through_tied_weights_is_right(op, M, K, N, dtype, rng):
+    harness.check_op(transposed(rng, op, M, K, N), dtype, rng, differences=M * K * N < 500)
+
+
+@pytest.mark.parametrize(("steps", "K", "N"), [(1, 5, 3), (4, 5, 9), (3, 16, 32)])
+def test_tied_weights_of_rank_three_keep_rows_apart(steps, K, N, dtype, rng):
+    harness.check_op(transposed(rng, "dense", 5, K, N, middle=(steps,)), dtype, rng)
+
+
+def test_tied_weights_have_the_same_bits_for_any_team_and_batch(dtype, rng):
+    harness.check_team(transposed(rng, "dense", 129, 230, 190), dtype, rng)
+    harness.check_any_batch(transposed(rng, "dense", 23, 70, 300), dtype)
+
+
+def test_freezing_one_variable_of_tied_weights_leaves_the_other_gradients_alone(dtype, rng):
+    case = transposed(rng, "dense", 6, 5, 4).typed(dtype)
+    upstream = rng.standard_normal((6, 4)).astype(dtype)
+
+    def gradients(trainable):
+        run = harness.run_op(
+            "dense", case.inputs, case.attrs, case.variables, dtype=dtype, training=True, upstream=upstream,
+            trainable=trainable,
+        )  # fmt: skip
+        return [run.input_gradients[0], *run.variable_gradients]
+
+    full = gradients((True, True))
+    for trainable in ((False, True), (True, False), (False, False)):
+        for kept, got, want in zip((True, *trainable), gradients(trainable), full, strict=True):
+            assert (got is None) if not kept else harness.same_bits(got, want)
+
+
+def test_features_that_do_not_fit_tied_weights_are_refused(rng):
+    with pytest.raises(ValueError, match="expected x with 5 features"):
+        Case("matmul", [np.ones((2, 4))], {"transposed": True}, [np.ones((4, 5))]).run()
+
+
 @pytest.mark.parametrize("activation", ["identity", "relu", "softplus"])
 def test_a_layer_has_the_same_bits_for_any_team(activation, dtype, rng):
     harness.check_team(dense(rng, 129, 230, 190, activation), dtype, rng)

@@ -106,3 +106,42 @@ def test_a_shuffle_prefers_no_place():
 def test_a_distribution_without_meaning_is_refused(kind, a, b):
     with pytest.raises(ValueError, match=r"\[random\] expected"):
         _core.random(kind, (3,), a, b, 0, 0, "float32")
+
+
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("columns", [*harness.SIZES, 200])
+def test_zeros_and_ones_are_drawn_in_the_prescribed_layout(columns, logits, dtype, rng):
+    x = (rng.standard_normal((3, 2, columns)) if logits else rng.uniform(size=(3, 2, columns))).astype(dtype)
+    attrs = {"logits": logits, "stream": 4}
+    got = run_op("bernoulli", [x], attrs, dtype=dtype, seed=SEED, step=9).output
+    want = reference.bernoulli(x.astype(float), **attrs, seed=SEED, step=9)
+    near = [reference.bernoulli(x + e, **attrs, seed=SEED, step=9) for e in (-1e-5, 1e-5)]  # as rounding may have it
+    assert ((got == want) | (near[0] != near[1])).all()
+    assert (near[0] != near[1]).mean() < 0.01
+
+
+def test_probabilities_of_zero_and_one_leave_nothing_to_chance(dtype):
+    x = np.repeat([[0.0, 1.0]], 50_000, 0).astype(dtype)
+    np.testing.assert_array_equal(run_op("bernoulli", [x], {"stream": 0}, dtype=dtype, seed=1).output, x)
+
+
+def test_ones_are_as_frequent_as_they_are_probable(dtype):
+    y = run_op("bernoulli", [np.full((400, 500), 0.3, dtype)], {"stream": 1}, dtype=dtype, seed=2).output
+    assert abs(y.mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / y.size)
+    rows, columns = (np.corrcoef(a[:-1].ravel(), a[1:].ravel())[0, 1] for a in (y, y.T))
+    assert max(abs(rows), abs(columns)) < 5 / np.sqrt(y.size)
+
+
+def test_zeros_and_ones_are_the_same_for_any_team_and_batch(dtype, rng):
+    attrs = {"logits": True, "stream": 4}
+    harness.check_team(harness.Case("bernoulli", [rng.standard_normal((401, 515))], attrs), dtype, rng, seed=4)
+    harness.check_any_batch(harness.Case("bernoulli", [rng.standard_normal((13, 77))], attrs), dtype)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "message"),
+    [({"stream": -1}, "expected stream from 0"), ({"stream": 0, "logit": True}, "logit"), ({}, "stream")],
+)
+def test_zeros_and_ones_without_a_stream_are_refused(attrs, message):
+    with pytest.raises(ValueError, match=message):
+        run_op("bernoulli", [np.ones((2, 3))], attrs)

@@ -11,10 +11,11 @@ from ..overrides import is_ours
 
 def layer_classes() -> dict[str, type]:
     """Every class a configuration may name."""
-    from .. import layers, models
+    from .. import layers, models, pretraining
 
     table = {name: getattr(layers, name) for name in layers.__all__}
     table = {name: cls for name, cls in table.items() if isinstance(cls, type) and name != "Layer"}
+    table.update({name: getattr(pretraining, name) for name in pretraining.MODELS})
     return {**table, "Sequential": models.Sequential, "Functional": models.Functional}
 
 

@@ -1,0 +1,90 @@
+"""Contrastive divergence: the loss of an RBM, whose gradient is the difference of two phases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from .. import ops
+from ..compiled import Resolved, Term
+from ..metrics.metric import MeanMetricWrapper
+from ..trace import Trace, Traced, traced_values
+
+if TYPE_CHECKING:
+    from .rbm import RBM
+
+_METRICS = ("reconstruction_error", "free_energy")
+
+
+class _Reported(MeanMetricWrapper):
+    """The mean of what a phase computes by the way."""
+
+    direction = "down"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(lambda y_true, y_pred: y_pred, name)
+
+
+class Divergence(Resolved):
+    """The terms of an RBM: its loss, and what it logs beside it.
+
+    Parameters
+    ----------
+    rbm : RBM
+        Not held.
+    """
+
+    def __init__(self, rbm: RBM) -> None:
+        metrics = [Term(0, name, _Reported(name), False) for name in _METRICS]
+        sums = {"hidden_units": rbm.hidden, "visible_units": rbm.visible_bias.size}  # nodes take means
+        sums |= {"sparsity": 1} if rbm.sparsity_cost else {}
+        losses = [Term(0, name, None, False, float(n)) for name, n in sums.items()]
+        super().__init__(tuple(rbm.output_names), losses, metrics)
+        self._rbm = ref(rbm)
+
+    def shown(self) -> list[Term]:
+        """Losses that are logged by their own names: none."""
+        return []
+
+    def targets(self) -> set[int]:
+        """None: the data are their own target."""
+        return set()
+
+    def add_nodes(self, trace: Trace, predictions: Sequence[Traced], weighted: Sequence[int]) -> None:
+        """Write both phases into the graph."""
+        rbm = self._rbm()
+        assert rbm is not None
+        v = rbm._traced_inputs(trace)
+        with trace.layer(rbm.name, None):
+            losses, metrics = divergence(rbm, trace, v)
+        for op, terms, values in (("loss", self.losses, losses), ("metric", self.metrics, metrics)):
+            for term, value in zip(terms, values, strict=True):
+                node = traced_values(lambda *_, value=value: value, trace, term.log_name, v, v).value(trace.dtype)
+                attrs = {"kind": "value", **({"weight": term.weight} if op == "loss" else {})}
+                trace.add_loss_or_metric(op, [node, node], attrs, term.log_name)
+
+
+def divergence(rbm: RBM, trace: Trace, v: Any) -> tuple[list[Any], list[Any]]:
+    """The terms of the loss, by hidden and by visible units, and the metrics.
+
+    The loss is the expected energy of v less that of v_k, where the chain comes to. With the units' states held, its
+    gradient is the difference of the phases' statistics.
+    """
+    z = rbm.hidden_logits(v)
+    h = rbm.hidden_mean(z)
+    persists = rbm.persistent and bool(trace.training)
+    state = ops.apply("chain", [rbm.chains]) if persists else rbm.sample_hidden(h)
+    mean = rbm.visible_mean(h if persists else state)
+    vk = rbm.sample_visible(rbm.visible_mean(state) if persists else mean)
+    for _ in range(rbm.k - 1):
+        state = rbm.sample_hidden(rbm.hidden_mean(rbm.hidden_logits(vk)))
+        vk = rbm.sample_visible(rbm.visible_mean(state))
+    zk = rbm.hidden_logits(vk)
+    hk = rbm.hidden_mean(zk)
+    if persists:
+        trace.change("keep_chain", [rbm.sample_hidden(hk), rbm.chains], {})
+    losses = [hk * zk - h * z, (vk - v) * rbm.visible_bias]
+    if rbm.sparsity_cost:
+        losses.append(rbm.sparsity_penalty(z))
+    return losses, [ops.square(v - mean), rbm.free_energy_of(v, z)]

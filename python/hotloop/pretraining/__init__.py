@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from .autoencoders import Autoencoder
 from .rbm import RBM
+from .start import pretrain
 
-__all__ = ["RBM"]
+__all__ = ["RBM", "Autoencoder", "pretrain"]
 
-MODELS = ("RBM",)  # that files may name
+MODELS = ("Autoencoder", "RBM")  # that files may name

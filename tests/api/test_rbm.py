@@ -117,7 +117,7 @@ def test_gaussian_samples_have_the_moments_of_the_model():
 def test_it_learns_what_goes_together(options):
     keras.utils.set_random_seed(1)
     x = STRIPES * 4 - 2 if options.get("visible") else STRIPES
-    rbm = RBM(4, **options)
+    rbm = RBM(4, log_free_energy=True, **options)
     history = rbm.fit(x, epochs=150, verbose=0).history
     assert set(history) == {"loss", "reconstruction_error", "free_energy"}
     assert history["reconstruction_error"][-1] < 0.3 * history["reconstruction_error"][0]
@@ -155,7 +155,7 @@ def test_persistent_chains_follow_the_model_and_not_the_data():
 
 
 def test_logs_are_what_they_are_called():
-    rbm, (w, c, b) = built(6, 4)
+    rbm, (w, c, b) = built(6, 4, log_free_energy=True)
     rbm.__class__ = Fixed
     v = RNG.uniform(size=(7, 6))
     rbm(v)

@@ -14,8 +14,6 @@ from ..trace import Trace, Traced, traced_values
 if TYPE_CHECKING:
     from .rbm import RBM
 
-_METRICS = ("reconstruction_error", "free_energy")
-
 
 class _Reported(MeanMetricWrapper):
     """The mean of what a phase computes by the way."""
@@ -36,7 +34,8 @@ class Divergence(Resolved):
     """
 
     def __init__(self, rbm: RBM) -> None:
-        metrics = [Term(0, name, _Reported(name), False) for name in _METRICS]
+        reported = ("reconstruction_error", *(["free_energy"] if rbm.log_free_energy else []))
+        metrics = [Term(0, name, _Reported(name), False) for name in reported]
         sums = {"hidden_units": rbm.hidden, "visible_units": rbm.visible_bias.size}  # nodes take means
         sums |= {"sparsity": 1} if rbm.sparsity_cost else {}
         losses = [Term(0, name, None, False, float(n)) for name, n in sums.items()]
@@ -87,4 +86,4 @@ def divergence(rbm: RBM, trace: Trace, v: Any) -> tuple[list[Any], list[Any]]:
     losses = [hk * zk - h * z, (vk - v) * rbm.visible_bias]
     if rbm.sparsity_cost:
         losses.append(rbm.sparsity_penalty(z))
-    return losses, [ops.square(v - mean), rbm.free_energy_of(v, z)]
+    return losses, [ops.square(v - mean), *([rbm.free_energy_of(v, z)] if rbm.log_free_energy else [])]

@@ -47,6 +47,8 @@ class RBM(Model):
         Factor of the cross-entropy between that and the mean activation of each unit in the batch.
     weight_decay : float
         Factor of half the squared norm of the kernel, added to the loss.
+    log_free_energy : bool
+        Whether logs have the mean free energy of the data, which costs a tenth of the time.
     kernel_initializer : str or Initializer, optional
         Normal numbers with a standard deviation of 0.01 unless told.
     name, dtype, trainable
@@ -70,8 +72,8 @@ class RBM(Model):
     in the place of -v b. Hidden and visible units are sampled in every step. The loss is the expected energy of data
     less that of where the chains come to, but for terms without weights: its gradient is that of CD-k, and it is no
     measure of progress. Logs have besides "reconstruction_error", the mean squared difference between v and its mean
-    one step later, and "free_energy" of the data: compared with that of held-out data it shows overfitting. Results
-    are the same for any number of threads, and after saving and loading.
+    one step later, and "free_energy" where asked for: compared with that of held-out data it shows overfitting.
+    Results are the same for any number of threads, and after saving and loading.
     `evaluate` starts its chains at the data, also where training does not.
 
     Hinton, "Training products of experts by minimizing contrastive divergence", Neural Computation 14 (2002); Tieleman,
@@ -101,6 +103,7 @@ class RBM(Model):
         sparsity_target: float | None = None,
         sparsity_cost: float = 0.0,
         weight_decay: float = 0.0,
+        log_free_energy: bool = False,
         kernel_initializer: Any = None,
         name: str | None = None,
         dtype: str | None = None,
@@ -115,6 +118,7 @@ class RBM(Model):
         self.n_chains = checked_size(chains, where, "chains")
         self.sparsity_target, self.sparsity_cost = _sparsity(where, sparsity_target, sparsity_cost)
         self.weight_decay = at_least_0(where, "weight_decay", weight_decay)
+        self.log_free_energy = bool(log_free_energy)
         self.kernel_initializer = (
             initializers.RandomNormal(stddev=0.01) if kernel_initializer is None
             else initializers.get(kernel_initializer)
@@ -333,6 +337,7 @@ class RBM(Model):
             "sparsity_target": self.sparsity_target,
             "sparsity_cost": self.sparsity_cost,
             "weight_decay": self.weight_decay,
+            "log_free_energy": self.log_free_energy,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
         }
 

@@ -153,6 +153,92 @@ class Model(Training, Layer):
             raise unknown_name("get_layer", name, [layer.name for layer in self.layers])
         return found
 
+    # Transfer.
+
+    def body(self, until: Any = None, *, copy: bool = False, name: str | None = None) -> Any:
+        """The model without its head: all layers below the last Dense one.
+
+        Parameters
+        ----------
+        until : str, int or Layer, optional
+            The last layer of the body. Unless told, the body ends below the last Dense layer (or another one that
+            multiplies by weights); of a model with several heads, at the last layer that all of them read.
+        copy : bool
+            Whether the body gets layers and weights of its own. Else it shares them: training one trains the other.
+        name : str, optional
+
+        Returns
+        -------
+        Sequential or Functional
+            As this model is; not compiled, with the inputs that it needs.
+
+        Raises
+        ------
+        ValueError
+            If the model is not built, or there is no such layer.
+        TypeError
+            For a model whose `call` is Python code.
+
+        Examples
+        --------
+        >>> import hotloop as keras
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(3)])
+        >>> features = model.body()
+        >>> features.output_shape, features.layers[0] is model.layers[0]
+        ((None, 8), True)
+        """
+        from .transfer import body
+
+        return body(self, until, copy, name)
+
+    def replace_head(
+        self,
+        units: Any,
+        activation: Any = None,
+        *,
+        until: Any = None,
+        copy: bool = False,
+        name: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """A new model: the body of this one, and a Dense layer with new weights on it, or several.
+
+        Parameters
+        ----------
+        units : int, Layer, or dict of them
+            A dict makes a model with an output for each key. A Layer is the head itself.
+        activation : str or callable, or dict of them, optional
+        until, copy
+            As of `body`.
+        name : str, optional
+            Of the model. A head is called "head", those of a dict by their keys.
+        **options
+            Other arguments of Dense.
+
+        Returns
+        -------
+        Sequential or Functional
+            Not compiled. Freeze the body with ``model.body().trainable = False``, or take
+            `callbacks.GradualUnfreezing`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As of `body`.
+
+        Examples
+        --------
+        >>> import hotloop as keras
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(3)])
+        >>> model.replace_head(1, "sigmoid").output_shape
+        (None, 1)
+        >>> model.replace_head({"kind": 5, "age": 1}, {"kind": "softmax"}).output_shape
+        {'kind': (None, 5), 'age': (None, 1)}
+        """
+        from .transfer import replace_head
+
+        return replace_head(self, units, activation, until, copy, name, options)
+
     def summary(
         self,
         line_length: int | None = None,

@@ -31,7 +31,7 @@ MODULES = (
     "models", "layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics",
     "optimizers", "optimizers.schedules", "callbacks", "ops", "random", "datasets.digits", "datasets.mnist",
     "datasets.fashion_mnist", "datasets.california_housing", "utils", "config", "backend", "pretraining", "saving",
-    "search", "table", "testing",
+    "search", "catalog", "table", "testing",
 )  # fmt: skip
 PAGES = Path(__file__).parent / "reference"
 

@@ -109,6 +109,8 @@ def test_presets_that_the_guide_names_exist():
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_in_docstrings_print_what_they_say(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if module == "hotloop.catalog":
+        monkeypatch.setenv("HOTLOOP_HOME", str(tmp_path))
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     for example in doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module)):
         if can_import(example.docstring or ""):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..home import home
 from ..saving.atomic import atomic_path
 
 STORAGE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -16,8 +17,7 @@ _CHUNK = 1 << 18
 
 def folder() -> Path:
     """``$HOTLOOP_HOME/datasets``; ``~/.hotloop/datasets`` when the variable is not set."""
-    home = os.environ.get("HOTLOOP_HOME")
-    return (Path(home).expanduser() if home else Path.home() / ".hotloop") / "datasets"
+    return home() / "datasets"
 
 
 def _download(url: str, sha256: str, target: Path) -> None:

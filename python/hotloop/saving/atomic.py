@@ -12,7 +12,7 @@ from pathlib import Path
 _serial = itertools.count()
 
 
-def _sync_directory(folder: Path) -> None:
+def sync_directory(folder: Path) -> None:
     if os.name == "nt":  # a directory cannot be opened there, and needs no flush
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -58,4 +58,4 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             scratch.unlink()
         raise
-    _sync_directory(target.parent)
+    sync_directory(target.parent)

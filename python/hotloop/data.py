@@ -262,6 +262,7 @@ class StreamSource:
         if not self.indexed:
             yield from self.source
             return
+        _call_if_there(self.source, "on_pass_begin", self.passes - 1)
         _call_if_there(self.source, "on_epoch_begin")
         if self.shuffle:
             order = _core.permutation(len(order), self.seed, self.passes - 1).tolist()
@@ -334,7 +335,7 @@ def warn_ended(epoch: int, epochs: int) -> None:
     )
 
 
-def _call_if_there(source: Any, method: str) -> None:
+def _call_if_there(source: Any, method: str, *args: Any) -> None:
     function = getattr(source, method, None)
     if callable(function):
-        function()
+        function(*args)

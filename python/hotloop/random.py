@@ -56,6 +56,11 @@ class SeedGenerator:
         return {"seed": self.seed}
 
 
+def pass_seed(seed: int, *numbers: int) -> int:
+    """The seed of one pass over data, or of one batch of it."""
+    return hash((seed, *numbers)) & _SEED_BITS
+
+
 def normal(
     shape: Sequence[int | None], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: Any = None
 ) -> Any:

@@ -276,7 +276,8 @@ class PyDataset:
     """Base class of data that is loaded batch by batch.
 
     A subclass implements `__len__`, the number of batches, and `__getitem__(i)`, which returns batch i as `(x, y)` or
-    `(x, y, sample_weight)`; and, if it likes, `on_epoch_begin` and `on_epoch_end`.
+    `(x, y, sample_weight)`; and, if it likes, `on_epoch_begin` and `on_epoch_end`, and `on_pass_begin(n)`, which is
+    told how many passes over data the model has begun before, also by training that is resumed.
 
     Parameters
     ----------

@@ -157,10 +157,15 @@ def with_names_like_the_optimizers():
     return keras.Model(x, L.Dense(1, name="opt.velocity.dense")(L.Dense(4, name="dense")(x)))
 
 
+def residual():
+    blocks = [L.Residual([L.Dense(6, "relu"), L.Dense(4), L.LayerScale(0.3, scalar=scalar)]) for scalar in (0, 1)]
+    return keras.Sequential([keras.Input((4,)), *blocks, L.Dense(1)])
+
+
 MODELS = [
     plain, normalised, activated, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data,
     with_bare_operations, regularised, noisy, with_names_like_the_optimizers, embedded,
-    divided, augmented, contracted,
+    divided, augmented, contracted, residual,
 ]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

@@ -93,7 +93,7 @@ class Engine:
 
     def set_slot(self, slot: int, index: int, array: np.ndarray) -> None:
         """Put back one array that `slots` gave."""
-        self.trainer.set_slot(slot, index, np.ascontiguousarray(array, self.dtype))
+        self.trainer.set_slot(slot, index, np.asarray(array, self.dtype, order="C"))
 
     def _take_slots(self, previous: Engine) -> None:
         self.use_optimizer(previous.optimizer)

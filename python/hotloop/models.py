@@ -7,11 +7,13 @@ from typing import Any
 from .functional import Functional
 from .identifiers import custom_object_scope, take_not_yet
 from .model import Model
+from .residual import apply_fixup, residual_mlp
 from .reuse import set_trainable
 from .sequential import Sequential
 
 __all__ = [
-    "Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model", "set_trainable",
+    "Functional", "Model", "Sequential", "apply_fixup", "clone_model", "load_model", "model_from_json",
+    "residual_mlp", "save_model", "set_trainable",
 ]  # fmt: skip
 
 

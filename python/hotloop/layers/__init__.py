@@ -42,6 +42,7 @@ from .random_erasing import RandomErasing
 from .recoloring import RandomBrightness, RandomContrast, RandomHue, RandomSaturation
 from .rescaling import Rescaling
 from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from .residual import LayerScale, Residual
 from .resizing import CenterCrop, RandomCrop, Resizing
 from .serialization import deserialize, serialize
 from .spectral_normalization import SpectralNormalization
@@ -78,6 +79,7 @@ __all__ = [
     "Lambda",
     "Layer",
     "LayerNormalization",
+    "LayerScale",
     "LeakyReLU",
     "Maximum",
     "Minimum",
@@ -101,6 +103,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Residual",
     "Resizing",
     "Softmax",
     "SpatialDropout1D",

@@ -163,4 +163,4 @@ def _checked(gradient: Any, variable: Variable) -> np.ndarray:
             f"[apply] expected a gradient of shape {variable.shape} for '{variable.path}', received "
             f"{array.dtype} of shape {array.shape}."
         )
-    return np.ascontiguousarray(array, variable.dtype)
+    return np.asarray(array, variable.dtype, order="C")

@@ -24,7 +24,7 @@ from . import signature as signatures
 from .home import home
 from .identifiers import suggestion
 
-__all__ = ["Entry", "delete", "list", "load", "pull", "push", "save"]
+__all__ = ["Entry", "delete", "get", "list", "load", "pull", "push", "save"]
 
 FILES = ("README.md", "config.json", "model.safetensors")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")

@@ -8,6 +8,7 @@ from weakref import ref
 
 from .. import ops
 from ..compiled import Resolved, Term
+from ..elementwise import elementwise
 from ..metrics.metric import MeanMetricWrapper
 from ..trace import Trace, Traced, traced_values
 
@@ -36,9 +37,9 @@ class Divergence(Resolved):
     def __init__(self, rbm: RBM) -> None:
         reported = ("reconstruction_error", *(["free_energy"] if rbm.log_free_energy else []))
         metrics = [Term(0, name, _Reported(name), False) for name in reported]
-        sums = {"hidden_units": rbm.hidden, "visible_units": rbm.visible_bias.size}  # nodes take means
-        sums |= {"sparsity": 1} if rbm.sparsity_cost else {}
-        losses = [Term(0, name, None, False, float(n)) for name, n in sums.items()]
+        weights = {"negative_phase": 1.0, "positive_phase": -1.0, "visible_units": 1.0}
+        weights |= {"sparsity": 1.0} if rbm.sparsity_cost else {}
+        losses = [Term(0, name, None, False, weight) for name, weight in weights.items()]
         super().__init__(tuple(rbm.output_names), losses, metrics)
         self._rbm = ref(rbm)
 
@@ -57,15 +58,18 @@ class Divergence(Resolved):
         v = rbm._traced_inputs(trace)
         with trace.layer(rbm.name, None):
             losses, metrics = divergence(rbm, trace, v)
-        for op, terms, values in (("loss", self.losses, losses), ("metric", self.metrics, metrics)):
-            for term, value in zip(terms, values, strict=True):
-                node = traced_values(lambda *_, value=value: value, trace, term.log_name, v, v).value(trace.dtype)
-                attrs = {"kind": "value", **({"weight": term.weight} if op == "loss" else {})}
-                trace.add_loss_or_metric(op, [node, node], attrs, term.log_name)
+        for term, (value, factor) in zip(self.losses, losses, strict=True):
+            kind = "value" if factor is None else "linear"  # the sum of value * factor, whose gradient is the factor
+            value = value if factor is not None else traced_values(lambda *_, it=value: it, trace, rbm.name, v, v)
+            nodes = [one.value(trace.dtype) for one in (value, value if factor is None else factor)]
+            trace.add_loss_or_metric("loss", nodes, {"kind": kind, "weight": term.weight}, term.log_name)
+        for term, metric in zip(self.metrics, metrics, strict=True):
+            node = traced_values(lambda *_, it=metric: it, trace, term.log_name, v, v).value(trace.dtype)
+            trace.add_loss_or_metric("metric", [node, node], {"kind": "value"}, term.log_name)
 
 
-def divergence(rbm: RBM, trace: Trace, v: Any) -> tuple[list[Any], list[Any]]:
-    """The terms of the loss, by hidden and by visible units, and the metrics.
+def divergence(rbm: RBM, trace: Trace, v: Any) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """The terms of the loss, each a product of a value and a factor that is held (or of none), and the metrics.
 
     The loss is the expected energy of v less that of v_k, where the chain comes to. With the units' states held, its
     gradient is the difference of the phases' statistics.
@@ -83,7 +87,8 @@ def divergence(rbm: RBM, trace: Trace, v: Any) -> tuple[list[Any], list[Any]]:
     hk = rbm.hidden_mean(zk)
     if persists:
         trace.change("keep_chain", [rbm.sample_hidden(hk), rbm.chains], {})
-    losses = [hk * zk - h * z, (vk - v) * rbm.visible_bias]
+    bias = elementwise("second", v, rbm.visible_bias)  # for every row
+    losses = [(zk, hk), (z, h), (bias, vk - v)]
     if rbm.sparsity_cost:
-        losses.append(rbm.sparsity_penalty(z))
+        losses.append((rbm.sparsity_penalty(z), None))
     return losses, [ops.square(v - mean), *([rbm.free_energy_of(v, z)] if rbm.log_free_energy else [])]

@@ -9,6 +9,7 @@ import numpy as np
 import hotloop as keras
 from hotloop import layers, ops
 from hotloop.elementwise import elementwise
+from hotloop.pretraining import Autoencoder
 from reference_elementwise import KINDS
 
 ACTIVATIONS = [name for name in keras.activations.names() if name not in ("linear", "threshold")]
@@ -127,6 +128,12 @@ def _mixed(x: Any) -> Any:
     return ops.max(y, axis=1) + ops.mean(y, axis=1) - ops.sum(y, axis=1) * ops.min(y, axis=1)
 
 
+def tied_autoencoder():
+    model = Autoencoder([5, 3], "tanh", "sigmoid", tied=True)
+    model(np.zeros((1, 6), np.float32))
+    return filled(model)
+
+
 CASES: dict[str, Any] = {
     **{f"activation {name}": (lambda name=name: stack(layers.Activation(name))) for name in ACTIVATIONS},
     **{f"elementwise {kind}": unary(kind) for kind in UNARY},
@@ -139,6 +146,7 @@ CASES: dict[str, Any] = {
     "prelu": lambda: stack(layers.PReLU()),
     "prelu shared": lambda: stack(layers.PReLU(shared_axes=[1]), shape=(3, 4)),
     "rrelu": lambda: stack(layers.RReLU()),
+    "tied weights": lambda: tied_autoencoder(),
     "dense": lambda: stack(layers.Dense(7, activation="relu"), layers.Dense(3, use_bias=False)),
     "dense of rows": lambda: stack(layers.Dense(5, activation="elu"), layers.Dense(2), shape=(3, 4)),
     "batch norm": lambda: stack(layers.BatchNormalization(), layers.Dense(3), layers.BatchNormalization(scale=False)),

@@ -112,6 +112,9 @@ class _InferenceTrace(Trace):
         self._written = written
 
     def add(self, op: str, inputs: list[Any], attrs: dict[str, Any]) -> Any:
+        if attrs.get("transposed"):  # a product by w^T
+            x, w, *bias = inputs
+            return self.add(op, [x, ops.transpose(w), *bias], {k: v for k, v in attrs.items() if k != "transposed"})
         key = key_of(op, attrs)
         if key in self._written or key not in LOWERED or attrs.get("training"):
             return super().add(op, inputs, attrs)

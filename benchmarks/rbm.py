@@ -39,7 +39,7 @@ def timed(train: Callable[[], Any], score: Callable[[Any], np.ndarray]) -> tuple
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="RBMs, side by side.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rbm", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     (train, _), (test, _) = keras.datasets.digits.load_data()

@@ -83,7 +83,7 @@ def add_bias(x1: Any, x2: Any) -> Any:
     """A product and its bias as one dense node; None for any other sum."""
     product, bias = (x1, x2) if isinstance(x1, TracedProduct) else (x2, x1)
     if isinstance(product, TracedProduct) and isinstance(bias, Variable) and bias.shape == (product.shape[-1],):
-        return product.trace.add("dense", [product.x, product.w, bias], {})
+        return product.trace.add("dense", [product.x, product.w, bias], product.attrs)
     return None
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from .elementwise import is_batch, is_symbolic
 from .own_name import own_name
 from .tensor import Symbolic
-from .trace import refuse_weights
+from .trace import TransposedWeight, refuse_weights, trace_of
+from .variable import Variable
 
 __all__ = [
     "broadcast_to", "expand_dims", "flip", "hstack", "moveaxis", "pad", "repeat", "split", "squeeze", "stack",
@@ -128,7 +129,8 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
             f"{axes}{', which reverses them all' if axes is None else ''}."
         )
     if not first and order == [1, 0]:
-        return apply("weight_transpose", [x])
+        trace = trace_of([x]) if isinstance(x, Variable) else None
+        return apply("weight_transpose", [x]) if trace is None else TransposedWeight(trace, x)
     steps = _steps(_axes(x))
     return _rearrange(x, [x.shape[a] for a in order[first:]], [steps[a - first] for a in order[first:]])
 

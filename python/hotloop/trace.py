@@ -108,18 +108,43 @@ class TracedInput(Traced):
         return TracedInput(self.trace, feed, "int32")
 
 
-class TracedProduct(Traced):
-    """x w, waiting for a bias to be added to it: then it is one dense node, else a matmul."""
+class _Waiting(Traced):
+    """A value that becomes a node when something other than what it waits for needs it."""
 
-    def __init__(self, trace: Trace, x: Any, w: Any, shape: Shape) -> None:
-        self.trace, self.x, self.w = trace, x, w
-        self.shape, self.dtype = shape, trace.dtype
-        self._made: Traced | None = None
+    _made: Traced | None = None
+
+    def _make(self) -> Traced:
+        raise NotImplementedError
 
     def value(self, dtype: str) -> int:
         if self._made is None:
-            self._made = self.trace.add("matmul", [self.x, self.w], {})
+            self._made = self._make()
         return self._made.value(dtype)
+
+
+class TransposedWeight(_Waiting):
+    """The transpose of a weight, waiting to be multiplied by: a product reads the weight as it is."""
+
+    def __init__(self, trace: Trace, weight: Variable) -> None:
+        self.trace, self.weight = trace, weight
+        self.shape, self.dtype = weight.shape[::-1], trace.dtype
+
+    def _make(self) -> Traced:
+        return self.trace.add("weight_transpose", [self.weight], {})
+
+
+class TracedProduct(_Waiting):
+    """x w, waiting for a bias to be added to it: then it is one dense node, else a matmul."""
+
+    def __init__(self, trace: Trace, x: Any, w: Any, shape: Shape) -> None:
+        self.trace, self.x = trace, x
+        turned = isinstance(w, TransposedWeight)
+        self.w: Any = w.weight if turned else w
+        self.attrs: dict[str, Any] = {"transposed": True} if turned else {}
+        self.shape, self.dtype = shape, trace.dtype
+
+    def _make(self) -> Traced:
+        return self.trace.add("matmul", [self.x, self.w], self.attrs)
 
 
 class Trace:

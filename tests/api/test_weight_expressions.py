@@ -32,6 +32,7 @@ class Made(keras.layers.Layer):
 
 MADE = {
     "transposed": (lambda o, w: o.transpose(w), [(4, 5)]),
+    "transposed, and used otherwise": (lambda o, w: o.transpose(w) + o.square(o.transpose(w)), [(4, 5)]),
     "transposed twice": (lambda o, w: o.transpose(o.tanh(o.transpose(w))), [(5, 4)]),
     "axes permuted": (lambda o, w: o.reshape(o.transpose(w, (2, 0, 1)), (5, 4)), [(2, 2, 5)]),
     "reshaped": (lambda o, w: o.reshape(w, (5, 4)), [(2, 10)]),

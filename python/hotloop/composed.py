@@ -150,7 +150,7 @@ def convert_to_tensor(x: Any, dtype: str | None = None, sparse: bool | None = No
     from .ops import cast
 
     if x is None:
-        return cast(x, dtype or "float32")  # refuses it
+        return cast(x, dtype or "float32")  # the size of a batch
     if sparse:
         raise ValueError(f"[convert_to_tensor] expected sparse=False, received {sparse!r}: tensors are dense.")
     if is_symbolic([x]):

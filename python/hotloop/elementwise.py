@@ -17,6 +17,12 @@ from .tensor import KerasTensor, Symbolic, TraceError
 from .trace import Traced
 from .variable import Variable, tracing
 
+_WHOLE = frozenset(
+    {
+        "abs", "add", "equal", "floor_divide", "greater", "greater_equal", "less", "less_equal", "maximum", "minimum",
+        "mod", "multiply", "negative", "not_equal", "sign", "square", "subtract",
+    }
+)  # fmt: skip  # of arrays of whole numbers whole numbers
 _LOGICAL = (
     "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not",
     "isnan", "isfinite",
@@ -109,6 +115,8 @@ def _on_arrays(kind: str, operands: Sequence[Any]) -> Any:
     from .config import floatx
     from .testing import run_op
 
+    if kind in _WHOLE and all(np.asarray(x).dtype.kind in "iu" for x in operands):
+        return np.asarray(getattr(np, kind)(*operands))
     arrays = np.broadcast_arrays(*[np.asarray(x) for x in operands])
     shape = arrays[0].shape
     columns = [np.ascontiguousarray(x, floatx()).reshape(1, -1) for x in arrays]

@@ -27,8 +27,8 @@ from .picking import *  # noqa: F403
 from .shaping import *  # noqa: F403
 from .shaping import axis_of, expand_dims, get_item, swapaxes
 from .tensor import KerasTensor, Node, OpCall, Shape, Symbolic, TraceError
-from .trace import Traced, TracedInput, TracedProduct, infer_outputs, refuse_weights, trace_of
-from .variable import Variable
+from .trace import Traced, TracedInput, TracedProduct, infer_outputs, refuse_weights, rows_of_batch, trace_of
+from .variable import Variable, tracing
 
 __all__ = [
     "apply", "argmax", "argmin", "cast", "concatenate", "cumsum", "dense", "drop_connect", "dropout", "flatten",
@@ -162,6 +162,8 @@ def flatten(x: Any) -> Any:
 @own_name
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over an axis or several; of an array over all of them unless told. A tensor of a model keeps its batch."""
+    if isinstance(x, (list, tuple)) and axis is None and is_symbolic(x):  # such as the losses of a model
+        return builtins.sum(term if isinstance(term, Traced) and term.ndim == 0 else sum(term) for term in x)
     return _reduce("sum", x, axis, keepdims)
 
 
@@ -341,20 +343,24 @@ def stop_gradient(x: Any) -> Any:
     return apply("stop_gradient", [x]) if is_symbolic([x]) else np.asarray(x)
 
 
-def _numbers(where: str, x: Any) -> np.ndarray:
-    if x is None:
+def _rows() -> Any:
+    """What None, the size of the batch in a shape, is as a tensor."""
+    trace = tracing.get()
+    if trace is None or trace.measured is None:
         raise TraceError(
-            f"[{where}] expected numbers, received None. In a shape it is the size of a batch, which is not known "
-            "while a model is described: take means over axis 0, or sum ops.ones_like of a column."
+            "[cast] expected numbers, received None. In the shape of a functional model's tensor it is the size of a "
+            "batch, which is not known. Write the expression as a layer or a function, and take ops.shape(x)[0] there."
         )
-    return np.asarray(x)
+    return rows_of_batch(trace.measured)
 
 
 @own_name
 def cast(x: Any, dtype: str) -> Any:
     """x in another dtype. A model computes in one; whole numbers and comparisons are numbers of it."""
+    if x is None:
+        return _rows()
     if not is_symbolic([x]):
-        return _numbers("cast", x).astype(dtype)
+        return np.asarray(x).astype(dtype)
     dtype = str(np.dtype(dtype))
     whole = isinstance(x, TracedInput) and x.dtype == "int32"
     if isinstance(x, TracedInput) and not (whole and dtype.startswith(("int", "uint"))):
@@ -426,7 +432,9 @@ def stream_of(trace: Any, seed: Any) -> int:
 
 
 def shape(x: Any) -> tuple[Any, ...]:
-    """The shape; of a tensor of a model it begins with None, the batch."""
+    """The shape; of a tensor of a model it begins with None, the batch, and `cast` of that is its number of rows."""
+    if isinstance(x, Traced) and elementwise.is_batch(x):
+        x.trace.measured = x
     return tuple(x.shape) if isinstance(x, (Symbolic, Variable)) else np.shape(x)
 
 
@@ -435,8 +443,10 @@ def ndim(x: Any) -> int:
     return len(shape(x))
 
 
-def size(x: Any) -> int | None:
-    """The number of elements; of a tensor of a model None, because its batch is not known."""
+def size(x: Any) -> Any:
+    """The number of elements; of a tensor inside a traced function a tensor, of one of a functional model None."""
+    if isinstance(x, Traced) and elementwise.is_batch(x):
+        return multiply(rows_of_batch(x), float(np.prod(x.shape[1:])))
     sizes = shape(x)
     return None if None in sizes else int(np.prod(sizes, dtype=int))
 

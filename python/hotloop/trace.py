@@ -178,6 +178,7 @@ class Trace:
         self.normalised: list[tuple[Any, Any, int]] | None = None  # what each BatchNormalization gets, and its axis
         self.penalties: list[tuple[int, dict[str, Any], str]] = []  # value, attributes, layer
         self.penalty_factor = 1.0  # 0 leaves them out
+        self.measured: Traced | None = None  # of which the shape was asked for last
         self.counted: list[tuple[Any, int]] | None = None  # what a metric of one's own keeps, and its rows
         self._states: list[tuple[Variable, int]] = []  # variables of that metric, and their values before the batch
         self._index_of = index_of

@@ -166,3 +166,18 @@ def test_a_function_inside_a_model_gives_what_it_gives_on_arrays(function, want)
 def test_an_index_that_takes_other_elements_than_meant_is_refused(key):
     with pytest.raises((IndexError, TypeError), match=r"\[slice\] expected"):
         keras.Input((3, 4))[key]
+
+
+def test_arithmetic_of_whole_numbers_is_exact():
+    large = np.array([16_777_217, 123_456_789], np.int32)
+    for ours, expected in (
+        (ops.mod(large, 10), [7, 9]),
+        (ops.add(large, 1), [16_777_218, 123_456_790]),
+        (ops.floor_divide(large, 10), [1_677_721, 12_345_678]),
+        (ops.multiply(np.array([2**40 + 1]), 3), [3 * 2**40 + 3]),
+        (ops.abs(-large), large),
+    ):
+        assert ours.dtype.kind == "i"
+        np.testing.assert_array_equal(ours, expected)
+    assert not ops.equal(np.array([16_777_217]), np.array([16_777_216])).any()
+    assert ops.mod(large, 2.5).dtype == "float32"

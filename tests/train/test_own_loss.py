@@ -243,9 +243,38 @@ def test_a_loss_that_reads_x_is_given_outputs_of_frozen_layers():
     assert losses[0] == losses[1]
 
 
+@pytest.mark.parametrize(
+    "total",
+    [
+        lambda p: ops.cast(ops.shape(p)[0], "float32") * p.shape[1],
+        lambda p: ops.convert_to_tensor(ops.shape(p)[0]) * p.shape[1],
+        lambda p: ops.cast(ops.size(p), "float32"),
+        ops.size,
+    ],
+)
+def test_a_loss_may_divide_by_the_size_of_the_batch(total):
+    def loss(y, p):
+        return ops.sum(ops.square(y - p)) / total(p)
 
-@pytest.mark.parametrize("number", [lambda n: ops.cast(n, "float32"), ops.convert_to_tensor])
-def test_the_unknown_size_of_a_batch_is_refused_where_a_number_is_expected(number):
-    model = build(loss=lambda y, p: ops.sum(ops.square(y - p)) / number(ops.shape(p)[0]))
+    own_sum, known = build(loss=loss), build(loss="mse")
+    want, got = (m.fit(X, Y, batch_size=16, epochs=2, verbose=0).history["loss"] for m in (known, own_sum))
+    assert len(X) % 16  # the last batch is short; both weigh batches by their rows
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    assert_same(own_sum.get_weights(), known.get_weights(), rtol=1e-5, atol=1e-7)
+
+
+def test_the_size_of_a_batch_is_unknown_in_a_functional_model():
+    x = keras.Input((3,))
     with pytest.raises(keras.TraceError, match="size of a batch, which is not known"):
-        model.fit(X, Y, verbose=0)
+        ops.cast(ops.shape(x)[0], "float32")
+
+
+def test_losses_of_a_model_may_be_summed_by_ops():
+    def by_hand_and_penalties(self, base, x, y, y_pred, w, training):
+        loss = ops.mean((y - y_pred) ** 2)
+        return loss + ops.sum(self.losses) if self.losses else loss
+
+    for options in ({"kernel_regularizer": "l2"}, {}):
+        known, mine = build(**options), build(own(by_hand_and_penalties), **options)
+        want, got = (m.fit(X, Y, batch_size=8, epochs=2, verbose=0).history["loss"] for m in (known, mine))
+        np.testing.assert_allclose(got, want, rtol=1e-12)

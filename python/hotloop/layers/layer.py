@@ -344,7 +344,8 @@ class Layer(Initialised, Operation):
         if trace is not None:  # of a `compute_loss`
             from ..own_loss import compiled_penalties
 
-            return list(compiled_penalties(trace))
+            penalised = trace.penalties or any(v.regularizer is not None for v in self.trainable_weights)
+            return list(compiled_penalties(trace)) if penalised else []
         return [v.regularizer(v.numpy()) for v in self.trainable_weights if v.regularizer is not None]
 
     trainable_variables = trainable_weights

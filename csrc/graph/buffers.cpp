@@ -47,7 +47,9 @@ Buf Planner::new_buffer(int64_t bytes, int64_t ld, void* fixed) {
 Buf Planner::matrix(Extent extent) {
   const int64_t ld = row_stride(extent.columns, size_of(extent.dtype));
   const int64_t bytes = checked_product(checked_product(extent.rows, ld), size_of(extent.dtype));
-  return new_buffer(bytes, ld, nullptr);
+  const Buf buf = new_buffer(bytes, ld, nullptr);
+  storage_[size_t(buf.id)].columns = extent.columns;
+  return buf;
 }
 
 Buf Planner::scratch(Extent extent) { return matrix(extent); }
@@ -281,7 +283,8 @@ void Planner::share_in_chains(const std::vector<size_t>& order, const std::vecto
       Storage& storage = storage_[i];
       if (first[i] != position || storage.fixed) continue;
       const auto latest = std::find_if(idle.rbegin(), idle.rend(), [&](size_t k) {
-        return storage_[k].bytes == storage.bytes && storage_[k].ld == storage.ld;
+        const Storage& other = storage_[k];  // of fewer columns: broadcast, its elements lie elsewhere
+        return other.bytes == storage.bytes && other.ld == storage.ld && other.columns == storage.columns;
       });
       if (latest == idle.rend()) continue;
       storage.home = storage_[*latest].home;

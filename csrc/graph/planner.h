@@ -56,6 +56,7 @@ class Planner final : public Build {
   struct Storage {
     int64_t bytes = 0;
     int64_t ld = 0;
+    int64_t columns = 0;    // of a row, without its pads
     void* fixed = nullptr;  // outside the arena: a variable's range of a slab
     int home = -1;          // the buffer in whose memory it lies, itself or an earlier one of its chain
     Lifetime life;

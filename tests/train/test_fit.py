@@ -357,3 +357,29 @@ def test_a_chain_of_element_wise_functions_is_right_in_every_piece(float64):
     np.testing.assert_allclose(outputs, chain(x, np), rtol=1e-12, atol=1e-12)
     slope = chain(x + 1e-30j, np).imag / 1e-30
     np.testing.assert_allclose(backward(2 * np.ones_like(x)), 2 * slope, rtol=1e-10, atol=1e-10)
+
+
+def test_a_chain_does_not_write_over_what_it_broadcasts(float64):
+    """Rows of 2 and of 8 elements are equally far apart in memory; one is read at other places than the other."""
+    x = np.random.default_rng(3).standard_normal((40, 2, 8))
+
+    def spread(x, module):
+        a = module.tanh(x) * x
+        narrow = module.sum(a, axis=2, keepdims=True)
+        other = module.sum(a * a, axis=2, keepdims=True)
+        b = (a + 1) * narrow + other
+        return module.exp(-b * b) + b
+
+    for columns in (2, 3, 4, 8):
+        part = np.ascontiguousarray(x[:, :, :columns])
+        inputs = keras.Input((2, columns), dtype="float64")
+        model = keras.Model(inputs, keras.layers.Lambda(lambda x: spread(x, keras.ops), dtype="float64")(inputs))
+        outputs, backward = model.vjp(part, wrt="inputs")
+        np.testing.assert_allclose(outputs, spread(part, np), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(model.predict(part, verbose=0), spread(part, np), rtol=1e-12, atol=1e-12)
+        slope = np.empty_like(part)
+        for place in np.ndindex(part.shape[1:]):
+            bumped = part.astype(complex)
+            bumped[(slice(None), *place)] += 1e-30j
+            slope[(slice(None), *place)] = spread(bumped, np).imag.sum(axis=(1, 2)) / 1e-30
+        np.testing.assert_allclose(backward(np.ones_like(part)), slope, rtol=1e-10, atol=1e-10)

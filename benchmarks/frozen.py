@@ -70,10 +70,11 @@ def main() -> None:
     features = below.predict(x, verbose=0)
     pairs = [(epoch_seconds(whole, x, y, cache_frozen=True), epoch_seconds(upper, features, y)) for _ in range(rounds)]
     ratio = spread([cached / alone for cached, alone in pairs])
+    milliseconds = 1e3 * spread([cached for cached, _ in pairs])["median"]
     print(
-        f"cached: {1e3 * spread([cached for cached, _ in pairs])['median']:.1f} ms an epoch, {ratio['median']:.2f} of"
+        f"cached: {milliseconds:.1f} ms an epoch, {ratio['median']:.2f} of the upper layers' alone "
+        f"[{ratio['low']:.2f} .. {ratio['high']:.2f}]"
     )
-    print(f"the upper layers' alone [{ratio['low']:.2f} .. {ratio['high']:.2f}]")
     weights = []
     for cache in (True, False):
         model = network()

@@ -1,6 +1,6 @@
 """Fails if a hot kernel of the GPU rows keeps more than a few registers in memory, by what `ptxas -v` prints.
 
-    python tools/check_spills.py BUILD_LOG
+python tools/check_spills.py BUILD_LOG
 """
 
 from __future__ import annotations

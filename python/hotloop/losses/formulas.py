@@ -298,9 +298,7 @@ def circle(
     """
     y_true, y_pred = _floats(y_true, y_pred)
     if isinstance(y_pred, KerasTensor) or isinstance(y_true, KerasTensor):
-        raise TraceError(
-            "[circle] expected arrays, or tensors in the `call` of a layer or a loss, received an Input."
-        )
+        raise TraceError("[circle] expected arrays, or tensors in the `call` of a layer or a loss, received an Input.")
     if len(y_pred.shape) != 2:
         raise ValueError(f"[circle] expected embeddings (batch, D) as y_pred, received shape {tuple(y_pred.shape)}.")
     if (ref_labels is None) != (ref_embeddings is None):

@@ -4,30 +4,43 @@ HL_INLINE Parameters<Vec<T>> parameters_of(const Activation& f) {
   return {V(T(f.alpha)), V(T(f.beta)), V(T(f.gamma))};
 }
 
+// n elements, in whole vectors. Out of line: the formulas stand once, for whoever runs them.
+template <class T>
+HL_NOINLINE void activation_run(const Activation& f, const T* x, T* y, int64_t n) noexcept {
+  using V = Vec<T>;
+  const auto p = parameters_of<T>(f);
+  with_any_activation(f.kind, [&](auto f) {
+    for (int64_t i = 0; i < n; i += V::kLanes) f.forward(V::load(x + i), p).store(y + i);
+  });
+}
+
+// dx = dy f'(saved), or that added to dx. saved: x, or y where that tells the derivative.
+template <class T>
+HL_NOINLINE void activation_gradient_run(const Activation& f, const T* saved, const T* dy, T* dx, int64_t n,
+                                         bool adds) noexcept {
+  using V = Vec<T>;
+  const auto p = parameters_of<T>(f);
+  with_any_activation(f.kind, [&](auto f) {
+    for (int64_t i = 0; i < n; i += V::kLanes) {
+      V v = V::load(dy + i) * f.derivative(V::load(saved + i), p);
+      if (adds) v = V::load(dx + i) + v;
+      v.store(dx + i);
+    }
+  });
+}
+
 template <class T>
 HL_KERNEL_TEXT void activation_forward(const ActivationForward& a, const RunState& run, Worker w) noexcept {
-  using V = Vec<T>;
-  const auto p = parameters_of<T>(a.activation);
-  with_any_activation(a.activation.kind, [&](auto f) {
-    for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
-      const T* x = row_of<T>(a.x, row);
-      T* y = row_of<T>(a.y, row);
-      for (int64_t i = begin; i < end; i += V::kLanes) f.forward(V::load(x + i), p).store(y + i);
-    });
+  for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
+    activation_run(a.activation, row_of<T>(a.x, row) + begin, row_of<T>(a.y, row) + begin, end - begin);
   });
 }
 
 template <class T>
 HL_KERNEL_TEXT void activation_backward(const ActivationBackward& a, const RunState& run, Worker w) noexcept {
-  using V = Vec<T>;
-  const auto p = parameters_of<T>(a.activation);
-  with_any_activation(a.activation.kind, [&](auto f) {
-    for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
-      const T *saved = row_of<T>(a.saved, row), *dy = row_of<T>(a.dy, row);
-      T* dx = row_of<T>(a.dx, row);
-      for (int64_t i = begin; i < end; i += V::kLanes)
-        (V::load(dy + i) * f.derivative(V::load(saved + i), p)).store(dx + i);
-    });
+  for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
+    activation_gradient_run(a.activation, row_of<T>(a.saved, row) + begin, row_of<T>(a.dy, row) + begin,
+                            row_of<T>(a.dx, row) + begin, end - begin, false);
   });
 }
 

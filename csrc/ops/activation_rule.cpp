@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "ops/checks.h"
+#include "ops/rules.h"
 
 namespace hl {
 namespace {
@@ -19,13 +20,6 @@ constexpr Entry kEntries[] = {
     HL_ACTIVATIONS_OF_INPUT(HL_ACTIVATION)
 #undef HL_ACTIVATION
 };
-
-// Attributes `kind`, `alpha`, `beta`, `gamma`. Only gamma may be left out: then nothing is capped.
-Activation any_activation_of(const Attrs& attrs) {
-  constexpr double kNoCap = std::numeric_limits<double>::infinity();
-  return {activation_from(attrs.text("kind")), attrs.number("alpha", 0), attrs.number("beta", 0),
-          attrs.number("gamma", kNoCap)};
-}
 
 void check_parameters(Infer& node, const Activation& f) {
   const Attrs& attrs = node.attrs();
@@ -155,6 +149,12 @@ void backward_glu(Build& b) {
 }
 
 }  // namespace
+
+Activation any_activation_of(const Attrs& attrs) {
+  constexpr double kNoCap = std::numeric_limits<double>::infinity();
+  return {activation_from(attrs.text("kind")), attrs.number("alpha", 0), attrs.number("beta", 0),
+          attrs.number("gamma", kNoCap)};
+}
 
 std::vector<std::string> activation_names() {
   std::vector<std::string> names;

@@ -9,6 +9,8 @@
 // rounding and sign pass nothing on; where passes the gradient to the operand it took. Comparisons give 0 or 1.
 // Flops: 1 to 60 an element. Bytes: every operand once, and y.
 #pragma once
+#include <string>
+
 #include "core/tensor.h"
 
 namespace hl {
@@ -74,6 +76,11 @@ enum class ElementwiseKind : int32_t {
 #undef HL_KIND
 };
 
+// The number of kinds where there is none of that name.
+ElementwiseKind elementwise_from(const std::string& name);
+int operands_of(ElementwiseKind kind);
+bool passes_gradient(ElementwiseKind kind, int operand);
+
 struct Operand {
   Tensor data;             // rows 0 apart where the operand has no batch; empty: `number`
   int64_t strides[kAxes];  // elements; 0 where the axis is broadcast
@@ -87,6 +94,8 @@ struct Elementwise {
   int64_t features;
   int64_t rows;  // 0: those of the batch
   ElementwiseKind kind;
+  int32_t n_operands;
+  bool flat;  // of the batch, and every operand is a number or lies as y does
 };
 
 struct ElementwiseBackward {

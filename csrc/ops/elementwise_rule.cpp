@@ -26,12 +26,7 @@ constexpr Known kKnown[] = {
 };
 constexpr const char* kLetters[kOperands] = {"a", "b", "c"};
 
-ElementwiseKind kind_of(const Attrs& attrs) {
-  const std::string name = attrs.text("kind");
-  for (size_t i = 0; i < std::size(kKnown); ++i)
-    if (name == kKnown[i].name) return ElementwiseKind(i);
-  return ElementwiseKind(std::size(kKnown));
-}
+ElementwiseKind kind_of(const Attrs& attrs) { return elementwise_from(attrs.text("kind")); }
 
 // The input that operand k is, or -1 for a number.
 std::vector<int> inputs_of(const Attrs& attrs, int operands) {
@@ -143,6 +138,10 @@ Plain plain(Build& b) {
   std::vector<Shape> operands;
   for (int i : p.inputs) operands.push_back(i < 0 ? Shape(axes.size(), 1) : features_of(b.spec(i), axes.size(), p.batched));
   p.walk = walk_over(axes, operands);
+  p.args.n_operands = int32_t(p.inputs.size());
+  p.args.flat = p.batched;
+  for (int i : p.inputs)
+    p.args.flat = p.args.flat && (i < 0 || (b.spec(i).batched() && b.spec(i).features() == out.features()));
   p.args.features = out.features();
   p.args.rows = p.batched ? 0 : 1;
   std::fill(std::begin(p.args.axes), std::end(p.args.axes), 1);
@@ -205,10 +204,6 @@ bool passes_on(ElementwiseKind kind, size_t k) {
   return kind == ElementwiseKind::add || (kind == ElementwiseKind::subtract && k == 0) ||
          (kind == ElementwiseKind::mod && k == 0) || (kind == ElementwiseKind::second && k == 1);
 }
-bool stops(ElementwiseKind kind, size_t k) {
-  return kKnown[size_t(kind)].flat || ((kind == ElementwiseKind::second || kind == ElementwiseKind::where) && k == 0);
-}
-
 // Sums over the axes that operand k repeats.
 Fold fold_of(const Plain& p, size_t k) {
   Fold f{};
@@ -258,7 +253,7 @@ void backward(Build& b) {
   std::vector<Buf> buffers;
   for (size_t k = 0; k < shapes.inputs.size(); ++k) {
     const int i = shapes.inputs[k];
-    if (i < 0 || !b.wants_grad(i) || stops(shapes.args.kind, k)) continue;
+    if (i < 0 || !b.wants_grad(i) || !passes_gradient(shapes.args.kind, int(k))) continue;
     bool whole = !b.is_variable(i) && b.spec(i).batched() == shapes.batched;
     for (bool repeats : shapes.walk.repeats[k]) whole = whole && !repeats;
     if (passes_on(shapes.args.kind, k)) {
@@ -295,6 +290,19 @@ void infer_stop(Infer& node) {
 void forward_stop(Build& b) { b.alias_output(b.input(0)); }
 
 }  // namespace
+
+ElementwiseKind elementwise_from(const std::string& name) {
+  size_t i = 0;
+  while (i < std::size(kKnown) && name != kKnown[i].name) ++i;
+  return ElementwiseKind(i);
+}
+
+int operands_of(ElementwiseKind kind) { return size_t(kind) < std::size(kKnown) ? kKnown[size_t(kind)].operands : 0; }
+
+bool passes_gradient(ElementwiseKind kind, int operand) {
+  const bool picks = kind == ElementwiseKind::second || kind == ElementwiseKind::where;
+  return !kKnown[size_t(kind)].flat && !(picks && operand == 0);
+}
 
 const Op elementwise_op{"elementwise", infer, forward, backward};
 const Op stop_gradient_op{"stop_gradient", infer_stop, forward_stop, nullptr};

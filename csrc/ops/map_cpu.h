@@ -1,11 +1,23 @@
+// n elements, in whole vectors.
+template <class T>
+HL_INLINE void affine_run(double scale, double offset, const T* x, T* y, int64_t n) {
+  using V = Vec<T>;
+  const V s = V(T(scale)), o = V(T(offset));
+  for (int64_t i = 0; i < n; i += V::kLanes) fma(V::load(x + i), s, o).store(y + i);
+}
+
+// dx = scale dy, or that added to dx.
+template <class T>
+HL_INLINE void affine_gradient_run(double scale, const T* dy, T* dx, int64_t n, bool adds) {
+  using V = Vec<T>;
+  const V s = V(T(scale));
+  for (int64_t i = 0; i < n; i += V::kLanes) fma(V::load(dy + i), s, adds ? V::load(dx + i) : V(0)).store(dx + i);
+}
+
 template <class T>
 HL_KERNEL_TEXT void affine(const Affine& a, const RunState& run, Worker w) noexcept {
-  using V = Vec<T>;
-  const V scale = V(T(a.scale)), offset = V(T(a.offset));
   for_each_piece(run.rows, a.features, kPiece, w, [&](int64_t row, int64_t begin, int64_t end) {
-    const T* x = row_of<T>(a.x, row);
-    T* y = row_of<T>(a.y, row);
-    for (int64_t i = begin; i < end; i += V::kLanes) fma(V::load(x + i), scale, offset).store(y + i);
+    affine_run(a.scale, a.offset, row_of<T>(a.x, row) + begin, row_of<T>(a.y, row) + begin, end - begin);
   });
 }
 

@@ -20,6 +20,8 @@ void join_rows(Build& b, const Rows& rows, Buf value, const Spec& spec);
 
 // Nodes that compute an activation along with their value: what the attributes "activation" and "alpha" say.
 Activation activation_of(const Attrs& attrs);
+// Of an activation's own node: attributes `kind`, `alpha`, `beta`, `gamma`. Only gamma may be left out: nothing is capped.
+Activation any_activation_of(const Attrs& attrs);
 // The gradient before that activation: grad_output(), differentiated here unless whoever made it has done so.
 Buf preactivation_gradient(Build& b);
 

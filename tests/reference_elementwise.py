@@ -6,6 +6,10 @@ import math
 
 import numpy as np
 
+from activation_functions import ACTIVATIONS, PARAMETERS
+
+EXPRESSION_INPUTS = 8  # the value of step i is number EXPRESSION_INPUTS + i
+
 
 def _flag(x):
     return np.asarray(x, float)
@@ -170,3 +174,43 @@ def cumsum_gradient(dy, x, axis=-1):
 
 def argmax(x, axis=-1, smallest=False):
     return (np.argmin if smallest else np.argmax)(x, axis).astype(float)
+
+
+def _step_of(name, numbers):
+    """A function of the step's operands, their number, and its slopes."""
+    if name == "affine":
+        return lambda x: x * numbers[0] + numbers[1], 1, [lambda x: numbers[0]]
+    if name[0] == "@":
+        function, slope = ACTIVATIONS[name[1:]]
+        parameters = numbers[: PARAMETERS.get(name[1:], 1)]
+        return lambda x: function(x, *parameters), 1, [lambda x: slope(x, *parameters)]
+    function, *slopes = KINDS[name]
+    return function, len(slopes), slopes
+
+
+def _run_steps(inputs, steps, operands, numbers):
+    """Of each step its slopes, places and arguments; and all values that there are in the end."""
+    values, found = dict(enumerate(inputs)), []
+    for i, name in enumerate(steps.split()):
+        constants = numbers[3 * i : 3 * i + 3]
+        function, count, slopes = _step_of(name, constants)
+        places = operands[3 * i : 3 * i + count]
+        arguments = [constants[k] if place < 0 else values[place] for k, place in enumerate(places)]
+        values[EXPRESSION_INPUTS + i] = np.asarray(function(*np.broadcast_arrays(*arguments)), float)
+        found.append((slopes, places, arguments))
+    return found, values
+
+
+def expression(*inputs, steps, operands, numbers):
+    found, values = _run_steps(inputs, steps, operands, numbers)
+    return values[EXPRESSION_INPUTS + len(found) - 1]
+
+
+def expression_gradient(dy, *inputs, steps, operands, numbers):
+    found, _ = _run_steps(inputs, steps, operands, numbers)
+    gradients = {EXPRESSION_INPUTS + len(found) - 1: dy}
+    for i, (slopes, places, arguments) in reversed(list(enumerate(found))):
+        for place, slope in zip(places, slopes, strict=True):
+            if place >= 0 and EXPRESSION_INPUTS + i in gradients:
+                gradients[place] = gradients.get(place, 0) + gradients[EXPRESSION_INPUTS + i] * slope(*arguments)
+    return [gradients.get(i, np.zeros_like(dy)) for i in range(len(inputs))]

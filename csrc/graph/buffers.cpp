@@ -46,10 +46,7 @@ Buf Planner::new_buffer(int64_t bytes, int64_t ld, void* fixed) {
 
 Buf Planner::matrix(Extent extent) {
   const int64_t ld = row_stride(extent.columns, size_of(extent.dtype));
-  const int64_t bytes = checked_product(checked_product(extent.rows, ld), size_of(extent.dtype));
-  const Buf buf = new_buffer(bytes, ld, nullptr);
-  storage_[size_t(buf.id)].columns = extent.columns;
-  return buf;
+  return new_buffer(checked_product(checked_product(extent.rows, ld), size_of(extent.dtype)), ld, nullptr);
 }
 
 Buf Planner::scratch(Extent extent) { return matrix(extent); }
@@ -170,14 +167,12 @@ bool Planner::is_fixed(Order order) const {
   return plan_.options_.resumable && in_forward_ && node_ <= last_output_ && order == Order::kChain;
 }
 
-void Planner::step(const char* kernel, StepFn fn, const void* args, size_t size, size_t, Cost cost, Order order,
-                   Grid grid) {
+void Planner::step(const char* kernel, StepFn fn, const void* args, size_t size, size_t, Cost cost, Order order) {
   Record record;
   record.order = order;
-  record.grid = grid;
   record.accesses = std::move(accesses_);
   accesses_.clear();
-  record.step = {fn, nullptr, kernel, node_, false, is_fixed(order), order >= Order::kUpdate, cost, 0, 1, {}, 0};
+  record.step = {fn, nullptr, kernel, node_, false, is_fixed(order), order >= Order::kUpdate, cost, 0, {}, 0};
   if (placing_) {
     plan_.args_.emplace_back((size + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
     std::memcpy(plan_.args_.back().data(), args, size);
@@ -205,92 +200,24 @@ std::vector<size_t> Planner::order_of_steps() const {
   return order;
 }
 
-// By position: how many steps from there on run piece by piece; 0 for those that follow the first.
-std::vector<size_t> Planner::chains_of(const std::vector<size_t>& order) const {
-  constexpr size_t kLongest = 16;  // the buffers of a chain live side by side
-  std::vector<size_t> chains(order.size(), 1);
-  size_t first = 0;
-  for (size_t position = 1; position < order.size(); ++position) {
-    const Record &head = records_[order[first]], &record = records_[order[position]];
-    const bool follows = record.grid && record.grid == head.grid && record.step.fixed == head.step.fixed &&
-                         record.step.updates == head.step.updates && !kernels_.device && chains[first] < kLongest;
-    if (!follows) {
-      first = position;
-      continue;
-    }
-    ++chains[first];
-    chains[position] = 0;
-  }
-  return chains;
-}
-
 int64_t Planner::place_in_order(const std::vector<size_t>& order) {
-  for (size_t i = 0; i < storage_.size(); ++i) {
-    Storage& storage = storage_[i];
-    storage.life = {storage.fixed ? 0 : storage.bytes, kForever, -1, 0};
-    storage.home = int(i);
-  }
-  const std::vector<size_t> chains = chains_of(order);
-  size_t now = 0;
-  for (size_t position = 0; position < order.size(); ++position) {
-    if (chains[position]) now = position;  // a chain is one moment
-    for (const Access& a : records_[order[position]].accesses) {
-      Lifetime& life = storage_[size_t(a.buffer)].life;
-      life.first = std::min(life.first, int(now));
-      life.last = std::max(life.last, int(now));
-    }
-  }
-  for (int id : kept_) storage_[size_t(id)].life.last = kForever;
-  if (plan_.options_.samples || plan_.options_.resumable) keep_what_is_fixed();
-  share_in_chains(order, chains);
-  std::vector<Lifetime> lives(storage_.size());
-  for (const Storage& storage : storage_) {
-    Lifetime& home = lives[size_t(storage.home)];
-    const bool touched = storage.life.last >= storage.life.first;
-    if (home.last < 0) home = storage.life;
-    if (touched) home.first = std::min(home.first, storage.life.first);
-    if (touched) home.last = small_ ? kForever : std::max(home.last, storage.life.last);
-  }
-  const int64_t bytes = place(lives);
-  for (Storage& storage : storage_) storage.life.offset = lives[size_t(storage.home)].offset;
-  return bytes;
-}
-
-// Inside a chain a buffer may take the memory of one of its layout that no later step reads, also of one that its own
-// step reads last: an element lies where the same element of the other lay, and its piece has just used that.
-void Planner::share_in_chains(const std::vector<size_t>& order, const std::vector<size_t>& chains) {
-  std::vector<size_t> first(storage_.size(), order.size()), last(storage_.size(), 0);
+  for (Storage& storage : storage_) storage.life = {storage.fixed ? 0 : storage.bytes, kForever, -1, 0};
   for (size_t position = 0; position < order.size(); ++position)
     for (const Access& a : records_[order[position]].accesses) {
-      first[size_t(a.buffer)] = std::min(first[size_t(a.buffer)], position);
-      last[size_t(a.buffer)] = position;
+      Lifetime& life = storage_[size_t(a.buffer)].life;
+      life.first = std::min(life.first, int(position));
+      life.last = std::max(life.last, int(position));
     }
-  std::vector<size_t> idle;
-  size_t length = 1;
-  for (size_t position = 0; position < order.size(); ++position) {
-    if (chains[position]) {
-      idle.clear();
-      length = chains[position];
-    }
-    if (length == 1) continue;
-    std::vector<size_t> touched;
-    for (const Access& a : records_[order[position]].accesses)
-      if (std::find(touched.begin(), touched.end(), size_t(a.buffer)) == touched.end()) touched.push_back(size_t(a.buffer));
-    for (size_t i : touched)
-      if (first[i] < position && last[i] == position && !storage_[i].fixed && storage_[i].life.last != kForever)
-        idle.push_back(i);
-    for (size_t i : touched) {
-      Storage& storage = storage_[i];
-      if (first[i] != position || storage.fixed) continue;
-      const auto latest = std::find_if(idle.rbegin(), idle.rend(), [&](size_t k) {
-        const Storage& other = storage_[k];  // of fewer columns: broadcast, its elements lie elsewhere
-        return other.bytes == storage.bytes && other.ld == storage.ld && other.columns == storage.columns;
-      });
-      if (latest == idle.rend()) continue;
-      storage.home = storage_[*latest].home;
-      idle.erase(std::next(latest).base());
-    }
+  for (int id : kept_) storage_[size_t(id)].life.last = kForever;
+  if (plan_.options_.samples || plan_.options_.resumable) keep_what_is_fixed();
+  std::vector<Lifetime> lives;
+  for (const Storage& storage : storage_) {
+    lives.push_back(storage.life);
+    if (small_ && storage.life.last >= 0) lives.back().last = kForever;
   }
+  const int64_t bytes = place(lives);
+  for (size_t i = 0; i < storage_.size(); ++i) storage_[i].life = lives[i];
+  return bytes;
 }
 
 // Whatever fixed steps leave to the others lies where nothing else ever does.
@@ -327,17 +254,16 @@ bool Planner::conflicts(const std::vector<Access>& before, const std::vector<Acc
   return false;
 }
 
-// Final order, and a barrier before each step, or chain of steps, that needs what others wrote since the last one (or
-// would overwrite what they still read).
+// Final order, and a barrier before each step that needs what others wrote since the last one (or would overwrite
+// what they still read).
 void Planner::finish() {
   std::vector<Access> since_barrier;
-  const std::vector<size_t> order = order_of_steps(), chains = chains_of(order);
-  for (size_t position = 0; position < order.size(); ++position) {
-    Record& record = records_[order[position]];
-    record.step.chain = chains[position];
-    for (size_t s = 0; s < chains[position] && !record.step.barrier; ++s)
-      record.step.barrier = conflicts(since_barrier, records_[order[position + s]].accesses);
-    if (record.step.barrier) since_barrier.clear();
+  for (size_t i : order_of_steps()) {
+    Record& record = records_[i];
+    if (conflicts(since_barrier, record.accesses)) {
+      record.step.barrier = true;
+      since_barrier.clear();
+    }
     double bytes = 0;
     for (const Access& a : record.accesses) {
       since_barrier.push_back(a);

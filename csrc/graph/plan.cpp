@@ -61,25 +61,10 @@ bool Plan::runs(const Step& step, const RunState& state) const noexcept {
 }
 
 void Plan::run(const RunState& state, Worker worker, Barrier& barrier) const noexcept {
-  for (size_t i = 0; i < steps_.size(); i += steps_[i].chain) {
-    const Step& step = steps_[i];
+  for (const Step& step : steps_) {
     if (step.barrier) barrier.wait(worker);
-    if (!runs(step, state)) continue;
-    if (step.chain > 1)
-      run_chain(&step, state, worker);
-    else
-      step.fn(step.args, state, worker);
+    if (runs(step, state)) step.fn(step.args, state, worker);
   }
-}
-
-// Every piece is the share of one of many imagined workers: it is the same elements in every step.
-void Plan::run_chain(const Step* steps, const RunState& state, Worker worker) const noexcept {
-  constexpr double kBytes = 512 << 10;  // of a piece, in all steps: half a second-level cache
-  double bytes = 0;
-  for (size_t s = 0; s < steps->chain; ++s) bytes += steps[s].cost.bytes;
-  const int each = 1 + int(bytes * double(state.rows) / double(max_rows()) / kBytes / worker.count);
-  for (int piece = each * worker.id; piece < each * (worker.id + 1); ++piece)
-    for (size_t s = 0; s < steps->chain; ++s) steps[s].fn(steps[s].args, state, {piece, each * worker.count});
 }
 
 void Plan::queue(const RunState& state) const noexcept {

@@ -48,7 +48,6 @@ struct Step {
   bool updates;  // of the update or after it
   Cost cost;
   int threads;   // that run it on a device
-  size_t chain;  // steps from here on that run piece by piece (ops/op.h, Grid)
   Tensor output;         // the node's value, where this step finishes it; else empty
   int64_t features = 0;  // of that value
 };
@@ -94,7 +93,6 @@ class Plan {
  private:
   friend class Planner;
   bool runs(const Step& step, const RunState& state) const noexcept;
-  void run_chain(const Step* steps, const RunState& state, Worker worker) const noexcept;
   void run_alone(const Step& step, const RunState& state) const;
 
   Graph graph_;

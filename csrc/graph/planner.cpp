@@ -140,8 +140,7 @@ Buf Planner::sum(Buf a, Buf b, const Spec& spec) {
   const Buf result = matrix({rows_of(spec), add.features, dtype()});
   add.y = write(result);
   const double elements = double(rows_of(spec)) * add.features;
-  emit(kernels_.add, add, {elements, 3 * elements * size_of(dtype())}, Order::kChain,
-       {1, add.features, spec.batched()});
+  emit(kernels_.add, add, {elements, 3 * elements * size_of(dtype())});
   return result;
 }
 

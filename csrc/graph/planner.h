@@ -50,15 +50,13 @@ class Planner final : public Build {
 
  protected:
   void step(const char* kernel, StepFn fn, const void* args, size_t size, size_t align, Cost cost,
-            Order order, Grid grid) override;
+            Order order) override;
 
  private:
   struct Storage {
     int64_t bytes = 0;
     int64_t ld = 0;
-    int64_t columns = 0;    // of a row, without its pads
     void* fixed = nullptr;  // outside the arena: a variable's range of a slab
-    int home = -1;          // the buffer in whose memory it lies, itself or an earlier one of its chain
     Lifetime life;
   };
   struct Access {
@@ -68,7 +66,6 @@ class Planner final : public Build {
   struct Record {
     Step step;
     Order order;
-    Grid grid;
     std::vector<Access> accesses;
   };
 
@@ -109,8 +106,6 @@ class Planner final : public Build {
   void* address(const Storage& storage) const;
 
   std::vector<size_t> order_of_steps() const;
-  std::vector<size_t> chains_of(const std::vector<size_t>& order) const;
-  void share_in_chains(const std::vector<size_t>& order, const std::vector<size_t>& chains);
   int64_t place_in_order(const std::vector<size_t>& order);
   void keep_what_is_fixed();
   void place_buffers();

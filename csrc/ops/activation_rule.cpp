@@ -52,8 +52,7 @@ void forward_activation(Build& b) {
   a.x = b.read(b.input(0));
   a.y = b.write(b.output());
   const double elements = double(b.max_rows()) * a.features;
-  b.emit(b.kernels().activation_forward, a, {10 * elements, 2 * elements * size_of(b.dtype())}, Order::kChain,
-         {1, a.features});
+  b.emit(b.kernels().activation_forward, a, {10 * elements, 2 * elements * size_of(b.dtype())});
 }
 
 void backward_activation(Build& b) {
@@ -66,8 +65,7 @@ void backward_activation(Build& b) {
   a.dy = b.read(b.grad_output());
   a.dx = b.write(b.grad_input(0));
   const double elements = double(b.max_rows()) * a.features;
-  b.emit(b.kernels().activation_backward, a, {3 * elements, 3 * elements * size_of(b.dtype())}, Order::kChain,
-         {1, a.features});
+  b.emit(b.kernels().activation_backward, a, {3 * elements, 3 * elements * size_of(b.dtype())});
 }
 
 void infer_softmax(Infer& node) {

@@ -159,11 +159,6 @@ Plain plain(Build& b) {
   return p;
 }
 
-Grid grid_of(const Plain& p) {
-  const int64_t width = p.args.axes[kAxes - 1];
-  return {width ? p.args.features / width : 0, width, p.batched};
-}
-
 // The operands as rows: a weight with two axes leaves its panels.
 std::vector<Buf> operand_buffers(Build& b, const Plain& p) {
   std::vector<Buf> result;
@@ -196,7 +191,7 @@ void forward(Build& b) {
   p.args.y = b.write(b.output());
   const double elements = double(p.batched ? b.max_rows() : 1) * p.args.features;
   b.emit(b.kernels().elementwise_forward, p.args,
-         {10 * elements, double(p.inputs.size() + 1) * elements * size_of(b.dtype())}, Order::kChain, grid_of(p));
+         {10 * elements, double(p.inputs.size() + 1) * elements * size_of(b.dtype())});
 }
 
 // The gradient of operand k is the output's, or there is none.
@@ -276,7 +271,7 @@ void backward(Build& b) {
     a.d = b.write(full);
     const double elements = double(rows) * p.args.features;
     b.emit(b.kernels().elementwise_backward, a,
-           {10 * elements, double(p.inputs.size() + 3) * elements * size_of(b.dtype())}, Order::kChain, grid_of(p));
+           {10 * elements, double(p.inputs.size() + 3) * elements * size_of(b.dtype())});
     if (!whole) fold_gradient(b, shapes, k, full);
   }
 }

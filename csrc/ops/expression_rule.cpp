@@ -31,14 +31,16 @@ int operands_of(const Instruction& step) {
   return step.list == Instruction::List::elementwise ? operands_of(ElementwiseKind(step.kind)) : 1;
 }
 
-// Attributes `steps`, names with a space between them; `operands` and `numbers`, three of a step.
+// Attributes `steps`, names with a space between them; `operands` and `numbers`, three of a step. Empty if there are too
+// many steps.
 Expression program(const Attrs& attrs, int inputs) {
   Expression a{};
   a.n_inputs = inputs;
   const std::vector<int64_t> operands = attrs.integers("operands");
   const std::vector<double>& numbers = attrs.numbers("numbers");
   std::istringstream names(attrs.text("steps"));
-  for (std::string name; a.n_steps < kSteps && names >> name; ++a.n_steps) {
+  for (std::string name; names >> name; ++a.n_steps) {
+    if (a.n_steps == kSteps) return {};
     Instruction& step = a.steps[a.n_steps];
     if (!parse(name, step)) throw ValueError("[expression] received an unknown step '" + name + "'.");
     for (size_t k = 0; k < kOperands; ++k) {
@@ -62,7 +64,7 @@ void infer(Infer& node) {
     if (batched_float(node, i).shape != node.input(0).shape)
       node.fail("inputs of one shape, " + to_string(node.input(0).shape), to_string(node.input(i).shape));
   const Expression a = program(node.attrs(), node.inputs());
-  if (a.n_steps == 0) node.fail("at least one step", "none");
+  if (a.n_steps == 0) node.fail("1 to " + std::to_string(kSteps) + " steps", "'" + node.attrs().text("steps") + "'");
   for (int s = 0; s < a.n_steps; ++s)
     for (int k = 0; k < operands_of(a.steps[s]); ++k) {
       const int32_t slot = a.steps[s].operands[k];

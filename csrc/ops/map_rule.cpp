@@ -29,7 +29,7 @@ void forward_affine(Build& b) {
   a.offset = b.attrs().number("offset", 0);
   a.x = b.read(b.input(0));
   a.y = b.write(b.output());
-  b.emit(b.kernels().affine, a, one_pass(b), Order::kChain, {1, a.features});
+  b.emit(b.kernels().affine, a, one_pass(b));
 }
 
 void backward_affine(Build& b) {
@@ -39,7 +39,7 @@ void backward_affine(Build& b) {
   a.scale = b.attrs().number("scale", 1);
   a.x = b.read(b.grad_output());
   a.y = b.write(b.grad_input(0));
-  b.emit(b.kernels().affine, a, one_pass(b), Order::kChain, {1, a.features});
+  b.emit(b.kernels().affine, a, one_pass(b));
 }
 
 bool is_single(const Spec& variable) { return variable.features() == 1; }

@@ -29,7 +29,7 @@ void forward_add(Build& b) {
     } else {
       a.a = a.y = b.update(b.output());
     }
-    b.emit(b.kernels().add, a, {elements, 3 * elements * size_of(b.dtype())}, Order::kChain, {1, a.features});
+    b.emit(b.kernels().add, a, {elements, 3 * elements * size_of(b.dtype())});
   }
 }
 

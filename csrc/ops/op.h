@@ -81,17 +81,6 @@ struct Cost {
 // update, and final steps after it; both are left out in batches that only add to the gradients of a later one.
 enum class Order { kChain, kDeferred, kUpdate, kFinal };
 
-// What a step walks by for_each_piece (core/walk.h), where an element of what it writes needs only the same element of
-// what other steps of the same grid wrote: rows of the batch (or a single one) x runs x width. Steps of one grid that
-// follow each other run piece by piece: a worker takes a piece through all of them while it is in its nearest cache, and
-// no barrier stands between them.
-struct Grid {
-  int64_t runs = 0, width = 0;  // 0: no such step
-  bool batched = true;
-  explicit operator bool() const { return runs > 0 && width > 0; }
-  bool operator==(const Grid& o) const { return runs == o.runs && width == o.width && batched == o.batched; }
-};
-
 // What a rule's forward and backward may call. Both run twice with the same calls: once to measure, once with
 // final addresses. `read`, `write` and `update` give a buffer's view and note the access for the next `emit`.
 class Build {
@@ -150,14 +139,14 @@ class Build {
   virtual Tensor update(Buf buf) = 0;
 
   template <class Args>
-  void emit(const Kernel<Args>& kernel, const Args& args, Cost cost = {}, Order order = Order::kChain, Grid grid = {}) {
+  void emit(const Kernel<Args>& kernel, const Args& args, Cost cost = {}, Order order = Order::kChain) {
     static_assert(std::is_trivially_copyable<Args>::value, "argument structs are copied as bytes");
-    step(kernel.name, kernel.fn, &args, sizeof(Args), alignof(Args), cost, order, grid);
+    step(kernel.name, kernel.fn, &args, sizeof(Args), alignof(Args), cost, order);
   }
 
  protected:
   virtual void step(const char* kernel, StepFn fn, const void* args, size_t size, size_t align, Cost cost,
-                    Order order, Grid grid) = 0;
+                    Order order) = 0;
 };
 
 struct Op {

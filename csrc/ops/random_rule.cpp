@@ -52,8 +52,7 @@ void draw_bernoulli(Build& b) {
   a.stream = b.attrs().integer("stream");
   a.logits = b.attrs().flag("logits", false);
   const double elements = double(b.max_rows()) * a.features;
-  b.emit(b.kernels().bernoulli, a, {20 * elements, 2 * elements * size_of(b.dtype())}, Order::kChain,
-         {1, a.features, true});
+  b.emit(b.kernels().bernoulli, a, {20 * elements, 2 * elements * size_of(b.dtype())});
 }
 
 }  // namespace

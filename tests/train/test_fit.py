@@ -340,26 +340,26 @@ def test_a_fit_copies_a_large_weight_on_its_way_to_the_engine():
     assert peak < 2_000_000  # the weights are 4 MB; what the engine holds is not counted here
 
 
-def test_a_chain_of_element_wise_functions_is_right_in_every_piece(float64):
-    """Large enough to be cut into pieces; values meet again, gradients are added, and buffers share memory."""
+def test_a_long_formula_is_right_in_every_piece(float64):
+    """Large enough to be cut into pieces and longer than one expression; values meet again, gradients are added."""
     x = np.random.default_rng(3).standard_normal((700, 130))
 
-    def chain(x, module):
+    def formula(x, module):
         a = module.tanh(x) * x
         b = module.exp(-0.5 * a) + a
         c = b * b - a * b
         return c * c + module.tanh(b) * a - x / (1.5 + a * a)
 
     inputs = keras.Input((130,), dtype="float64")
-    model = keras.Model(inputs, keras.layers.Lambda(lambda x: chain(x, keras.ops), dtype="float64")(inputs))
-    np.testing.assert_allclose(model.predict(x, batch_size=700, verbose=0), chain(x, np), rtol=1e-12, atol=1e-12)
+    model = keras.Model(inputs, keras.layers.Lambda(lambda x: formula(x, keras.ops), dtype="float64")(inputs))
+    np.testing.assert_allclose(model.predict(x, batch_size=700, verbose=0), formula(x, np), rtol=1e-12, atol=1e-12)
     outputs, backward = model.vjp(x, wrt="inputs")
-    np.testing.assert_allclose(outputs, chain(x, np), rtol=1e-12, atol=1e-12)
-    slope = chain(x + 1e-30j, np).imag / 1e-30
+    np.testing.assert_allclose(outputs, formula(x, np), rtol=1e-12, atol=1e-12)
+    slope = formula(x + 1e-30j, np).imag / 1e-30
     np.testing.assert_allclose(backward(2 * np.ones_like(x)), 2 * slope, rtol=1e-10, atol=1e-10)
 
 
-def test_a_chain_does_not_write_over_what_it_broadcasts(float64):
+def test_a_formula_does_not_write_over_what_it_broadcasts(float64):
     """Rows of 2 and of 8 elements are equally far apart in memory; one is read at other places than the other."""
     x = np.random.default_rng(3).standard_normal((40, 2, 8))
 

@@ -61,7 +61,7 @@ struct Activation {
 
 std::vector<std::string> activation_names();
 ActivationKind activation_from(const std::string& name);  // throws ValueError with a suggestion
-inline bool derives_from_output(ActivationKind kind) { return kind < ActivationKind::gelu; }
+HL_INLINE bool derives_from_output(ActivationKind kind) { return kind < ActivationKind::gelu; }
 
 struct ActivationForward {
   Tensor x, y;  // (M,F); y may be x

@@ -92,6 +92,14 @@ def dtype(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(params=["cuda", "cuda_emulated"])
+def device(request: pytest.FixtureRequest) -> str:
+    """A device that is not the processor."""
+    if request.param not in hotloop.devices():
+        pytest.skip(f"this machine or build has no device '{request.param}' (HOTLOOP_CUDA, HOTLOOP_EMULATED)")
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> pathlib.Path:
     """The real data sets; hotloop itself looks in the same place."""

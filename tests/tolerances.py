@@ -30,8 +30,9 @@ _ROW_FACTOR = {  # rows without a fused multiply-add round twice where the other
     "generic": 2.0,
     "avx2": 1.0,
     "avx512": 1.0,
-    "cuda_emulated": 1.0,
     "neon": 1.0,
+    "cuda": 1.0,
+    "cuda_emulated": 1.0,
 }
 
 

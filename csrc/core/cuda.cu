@@ -13,6 +13,11 @@ void advance(StateQueue* queue) noexcept { copy_next_state<<<1, 1, 0, cuda_strea
 
 void* allocate(int64_t bytes) noexcept {
   void* memory = nullptr;
+  size_t left = 0, total = 0;  // managed memory may grow beyond the device's, and then crawls
+  if (cudaMemGetInfo(&left, &total) != cudaSuccess || size_t(bytes) > left) {
+    cudaGetLastError();
+    return nullptr;
+  }
   if (cudaMallocManaged(&memory, size_t(bytes)) != cudaSuccess) {
     cudaGetLastError();  // an allocation that failed leaves the device as it was
     return nullptr;

@@ -1,4 +1,4 @@
-"""The choice of a device, and models that compute on the one there is in every test build: the emulated one."""
+"""The choice of a device, and models that compute on one: a GPU, or the emulated one of a test build."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from hotloop import layers
 RNG = np.random.default_rng(5)
 X = RNG.integers(0, 255, (70, 12), dtype=np.uint8)
 Y = RNG.integers(0, 3, 70)
-emulated = pytest.mark.skipif(
-    "cuda_emulated" not in keras.devices(), reason="this build has no row cuda_emulated (-DHOTLOOP_EMULATED=ON)"
-)
 
 
 def trained(device, epochs=3, **options):
@@ -48,9 +45,8 @@ def test_a_missing_cuda_device_says_why():
         keras.set_device("cuda")
 
 
-@emulated
-def test_a_device_trains_as_the_processor_does():
-    (here, at_home), (there, away) = trained("cpu"), trained("cuda_emulated")
+def test_a_device_trains_as_the_processor_does(device):
+    (here, at_home), (there, away) = trained("cpu"), trained(device)
     for name in at_home:
         np.testing.assert_allclose(away[name], at_home[name], rtol=1e-4)
     for a, b in zip(here.get_weights(), there.get_weights(), strict=True):
@@ -58,25 +54,22 @@ def test_a_device_trains_as_the_processor_does():
     np.testing.assert_allclose(here.predict(X, verbose=0), there.predict(X, verbose=0), atol=1e-4)
 
 
-@emulated
-def test_a_device_repeats_every_bit():
-    pair = [trained("cuda_emulated")[0].get_weights() for _ in range(2)]
+def test_a_device_repeats_every_bit(device):
+    pair = [trained(device)[0].get_weights() for _ in range(2)]
     for a, b in zip(*pair, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-@emulated
-def test_a_model_stays_where_it_began_and_files_go_anywhere(tmp_path):
-    model, _ = trained("cuda_emulated")
+def test_a_model_stays_where_it_began_and_files_go_anywhere(device, tmp_path):
+    model, _ = trained(device)
     model.save(tmp_path / "m.safetensors")
     again = keras.models.load_model(tmp_path / "m.safetensors")
     np.testing.assert_allclose(again.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-5)
     assert keras.get_device() == "cpu"
 
 
-@emulated
-def test_arrays_of_any_layout_reach_a_device():
-    model, _ = trained("cuda_emulated")
+def test_arrays_of_any_layout_reach_a_device(device):
+    model, _ = trained(device)
     want = model.predict(X, verbose=0)
     for x in (X[::-1][::-1], np.asfortranarray(X), X.astype(np.float64), X.astype(">f4"), np.repeat(X, 2, 0)[::2]):
         np.testing.assert_array_equal(model.predict(x, verbose=0), want)

@@ -2,6 +2,7 @@
 
 python -m benchmarks.fit --all
 python -m benchmarks.fit --match b32 --peers hotloop jax_scan torch_eager --rounds 9
+python -m benchmarks.fit --device cuda --all
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from benchmarks import machine, roofline
 from benchmarks.fit import peers, run
-from benchmarks.fit.workloads import WORKLOADS, Workload
+from benchmarks.fit.workloads import DEVICE_WORKLOADS, WORKLOADS, Workload
 
 
 def arguments() -> argparse.Namespace:
@@ -22,13 +23,16 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fit", description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="every workload")
     parser.add_argument("--match", nargs="+", default=[], help="workloads whose name contains one of these words")
-    parser.add_argument("--peers", nargs="+", choices=peers.NAMES, default=list(peers.NAMES))
+    names = list(dict.fromkeys(peers.NAMES + peers.ON_DEVICE))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where all train (default cpu)")
+    parser.add_argument("--peers", nargs="+", choices=names, help="all of the device unless told")
     parser.add_argument("--rounds", type=int, default=9, help="times each peer is measured (default 9)")
     parser.add_argument("--window", type=float, default=0.5, help="seconds of one measurement (default 0.5)")
     parser.add_argument("--json", type=Path, help="write everything here")
     options = parser.parse_args()
     if not options.all and not options.match:
         parser.error("name workloads with --match, or --all of: " + "; ".join(WORKLOADS))
+    options.peers = options.peers or list(peers.NAMES if options.device == "cpu" else peers.ON_DEVICE)
     return options
 
 
@@ -40,7 +44,7 @@ def show(workload: Workload, result: dict[str, Any]) -> str:
         line = f"  {name:14}{us['median']:11.1f} us/step [{us['low']:.1f} .. {us['high']:.1f}]"
         if ratio:
             line += f"   {ratio['median']:7.2f}x [{ratio['low']:.2f} .. {ratio['high']:.2f}]"
-        if name == "hotloop":
+        if name == "hotloop" and "roofline_share" in result:
             share = {key: round(100 * value) for key, value in result["roofline_share"].items()}
             line += f"   {share['median']} % of the roofline [{share['low']} .. {share['high']}]"
         lines.append(line + f"   loss {peer['loss']:.4f}")
@@ -55,11 +59,14 @@ def main() -> None:
     missing = sorted(set(options.peers) - set(names))
     if missing:
         print("not installed, left out:", ", ".join(missing))
-    chosen = [w for w in WORKLOADS.values() if options.all or any(word in w.name for word in options.match)]
-    peak = roofline.measure()
-    output: dict[str, Any] = {"machine": machine.describe(), "roofline": asdict(peak), "workloads": {}}
+    on_processor = options.device == "cpu"
+    workloads = WORKLOADS if on_processor else DEVICE_WORKLOADS
+    chosen = [w for w in workloads.values() if options.all or any(word in w.name for word in options.match)]
+    output: dict[str, Any] = {"machine": machine.describe(), "workloads": {}}
+    if on_processor:
+        output["roofline"] = asdict(roofline.measure())
     for workload in chosen:
-        result = run.compare(workload, names, options.rounds, options.window)
+        result = run.compare(workload, names, options.rounds, options.window, options.device)
         output["workloads"][workload.name] = result
         print(show(workload, result), flush=True)
         if options.json:

@@ -7,6 +7,7 @@ import math
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -19,34 +20,44 @@ ROOFLINE_SECONDS = 0.03  # for each of its numbers, in every round: the speed of
 
 
 class Process:
-    """A peer in its own process. `absent` says why it cannot run this workload, or is None."""
+    """A peer in its own process. Once it is ready, `absent` says why it cannot run this workload, or is None."""
 
-    def __init__(self, peer: str, workload: Workload) -> None:
+    def __init__(self, peer: str, workload: Workload, device: str = "cpu") -> None:
         self.peer, self.workload = peer, workload
         self.epochs = 1
         self.microseconds: list[float] = []
-        command = [sys.executable, "-m", "benchmarks.fit.worker", peer, workload.name]
+        self.absent: str | None = None
+        self.loss = math.nan
+        self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115, it lives as long as the process
+        command = [sys.executable, "-m", "benchmarks.fit.worker", peer, workload.name, device]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
         )
+
+    def ready(self) -> None:
+        """Wait until it is built and warm."""
         first = self._answer()
-        self.absent: str | None = first.get("absent")
-        self.loss: float = first.get("loss", math.nan)
+        self.absent = first.get("absent")
+        self.loss = first.get("loss", math.nan)
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        assert self.process.stderr is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.peer} on '{self.workload.name}' died:\n{self.process.stderr.read()}")
+            self.errors.seek(0)
+            raise RuntimeError(f"{self.peer} on '{self.workload.name}' died:\n{self.errors.read()}")
         return json.loads(line)
+
+    def ask(self, **wish: float) -> dict[str, Any]:
+        """The answer to a line of JSON (benchmarks/fit/worker.py)."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(wish) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
 
     def seconds(self, epochs: int) -> float:
         """Time of that many epochs."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"epochs": epochs}) + "\n")
-        self.process.stdin.flush()
-        return float(self._answer()["seconds"])
+        return float(self.ask(epochs=epochs)["seconds"])
 
     def calibrate(self, window: float) -> None:
         """Choose the number of epochs that takes about `window` seconds."""
@@ -61,7 +72,35 @@ class Process:
         """End the process."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(timeout=30)
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.errors.close()
+
+
+def start(workload: Workload, names: list[str], device: str) -> tuple[list[Process], dict[str, str]]:
+    """The peers that are ready, and why others are not.
+
+    On the processor one starts after the other; on a device, where getting ready is mostly compiling, all at once, and
+    one that dies is absent.
+    """
+    made = (Process(name, workload, device) for name in names)
+    processes, absent = [], {}
+    for process in made if device == "cpu" else list(made):
+        try:
+            process.ready()
+        except RuntimeError as error:
+            if device == "cpu":
+                raise
+            process.absent = "died: " + str(error).strip().splitlines()[-1]
+        if process.absent is None:
+            processes.append(process)
+        else:
+            absent[process.peer] = process.absent
+            process.close()
+    return processes, absent
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -72,29 +111,23 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": median, "low": low, "high": high}
 
 
-def compare(workload: Workload, names: list[str], rounds: int, window: float) -> dict[str, Any]:
+def compare(workload: Workload, names: list[str], rounds: int, window: float, device: str = "cpu") -> dict[str, Any]:
     """Time every peer in turn, `rounds` times over, starting each round with another one.
 
     Returns a dict: for each peer the times of its steps in microseconds with median and quartiles, its loss after the
-    warm-up, and the ratio of its time to hotloop's, paired round by round; and hotloop's share of the roofline, which
-    is measured anew in every round.
+    warm-up, and the ratio of its time to hotloop's, paired round by round; and, on the processor, hotloop's share of
+    the roofline, which is measured anew in every round.
     """
-    processes: list[Process] = []
     peaks: list[Roofline] = []
-    absent: dict[str, str] = {}
+    processes, absent = start(workload, names, device)
     try:
-        for name in names:
-            process = Process(name, workload)
-            if process.absent is None:
-                process.calibrate(window)
-                processes.append(process)
-            else:
-                absent[name] = process.absent
-                process.close()
-        for i in range(rounds):
-            start = i % len(processes)
-            peaks.append(roofline.measure(seconds=ROOFLINE_SECONDS))
-            for process in processes[start:] + processes[:start]:
+        for process in processes:
+            process.calibrate(window)
+        for i in range(rounds if processes else 0):
+            first = i % len(processes)
+            if device == "cpu":
+                peaks.append(roofline.measure(seconds=ROOFLINE_SECONDS))
+            for process in processes[first:] + processes[:first]:
                 process.measure()
     finally:
         for process in processes:

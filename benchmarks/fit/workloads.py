@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 FLOAT = 4  # bytes
+MNIST_ROWS = 60_000
 MAX_ROWS = 20_000
 
 
@@ -32,6 +35,10 @@ class Workload:
         Not training: a call predicts `batch` rows, array in, array out.
     images : bool
         x is uint8, and the first layer divides it by 255.
+    precision : str
+        Of the products: "float32", "tf32" or "bfloat16"; of the last two only GPUs have their own.
+    mnist : bool
+        The data set itself, from $HOTLOOP_HOME/datasets/mnist.npz, and not random numbers.
     """
 
     name: str
@@ -44,6 +51,8 @@ class Workload:
     loss: str = "classes"
     predict: bool = False
     images: bool = False
+    precision: str = "float32"
+    mnist: bool = False
 
     @property
     def layers(self) -> list[tuple[int, int]]:
@@ -60,6 +69,8 @@ class Workload:
         """Rows of the data set: whole batches, enough of them that an epoch's own cost is not the story."""
         if self.predict:
             return self.batch
+        if self.mnist:
+            return MNIST_ROWS // self.batch * self.batch
         steps = min(2000, max(4, MAX_ROWS // self.batch))
         return steps * self.batch
 
@@ -99,6 +110,8 @@ class Workload:
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """x (rows, inputs) float32 in [0, 1), and y: labels (rows,) int32 or targets (rows, 1) float32."""
+        if self.mnist:
+            return mnist("train", self.rows)
         rng = np.random.default_rng(0)
         x = rng.random((self.rows, self.widths[0]), dtype=np.float32)
         teacher = rng.standard_normal((self.widths[0], self.widths[-1])).astype(np.float32)
@@ -108,6 +121,16 @@ class Workload:
         if self.images:
             x = (255 * x).astype(np.uint8)
         return x, signal.argmax(axis=1).astype(np.int32)
+
+
+def mnist(part: str, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images as float32 in [0, 1], and their labels; `part` is "train" or "test"."""
+    path = Path(os.environ.get("HOTLOOP_HOME", "~/.hotloop")).expanduser() / "datasets" / "mnist.npz"
+    if not path.is_file():
+        raise NotImplementedError(f"needs {path}: set HOTLOOP_HOME to a folder with datasets/mnist.npz")
+    with np.load(path) as arrays:
+        x, y = arrays[f"x_{part}"][:rows], arrays[f"y_{part}"][:rows]
+    return x.reshape(len(x), -1).astype(np.float32) / 255, y.astype(np.int32)
 
 
 DEEP = (784, *[100] * 10, 10)
@@ -129,3 +152,23 @@ WORKLOADS = {
         Workload("uint8 images 784-300-100-10 b32 adam", (784, 300, 100, 10), 32, "adam", images=True),
     ]
 }
+WIDE, WIDEST = (784, 1024, 1024, 1024, 10), (784, 4096, 4096, 4096, 4096, 10)
+# What is timed on a GPU, beside some of the above.
+DEVICE_WORKLOADS = {
+    w.name: w
+    for w in [
+        WORKLOADS["784-300-100-10 b32 adam"],
+        Workload("784-300-100-10 b128 adam", (784, 300, 100, 10), 128, "adam"),
+        WORKLOADS["784-64-64-10 b64 adam"],
+        WORKLOADS["784-10x100-10 bn elu dropout b64 adam"],
+        WORKLOADS["784-3x1024-10 b1024 adam"],
+        Workload("784-3x1024-10 b1024 adam tf32", WIDE, 1024, "adam", precision="tf32"),
+        Workload("784-3x1024-10 b1024 adam bfloat16", WIDE, 1024, "adam", precision="bfloat16"),
+        Workload("784-4x4096-10 b8192 adam bfloat16", WIDEST, 8192, "adam", precision="bfloat16"),
+    ]
+}
+TO_ACCURACY = Workload("mnist 784-300-100-10 b128 adam", (784, 300, 100, 10), 128, "adam", mnist=True)
+# To try a device run where there is no GPU.
+TINY_WORKLOADS = {w.name: w for w in [Workload("tiny 20-16-4 b8 adam", (20, 16, 4), 8, "adam")]}
+TINY_TO_ACCURACY = Workload("mnist 784-16-10 b128 adam", (784, 16, 10), 128, "adam", mnist=True)
+ALL = {w.name: w for w in (TO_ACCURACY, TINY_TO_ACCURACY)} | WORKLOADS | DEVICE_WORKLOADS | TINY_WORKLOADS

@@ -14,8 +14,13 @@ from benchmarks.fit.workloads import Workload
 class Peer:
     """See :mod:`benchmarks.fit.peers`."""
 
-    def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray) -> None:
-        self.model = build(keras, workload)
+    def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray, device: str = "cpu") -> None:
+        if workload.precision != "float32":
+            raise NotImplementedError(f"has no kernels for {workload.precision}")
+        if device != "cpu":
+            keras.set_device(device)
+        self.workload, self.model = workload, build(keras, workload)
+        self.start = self.model.get_weights()
         self.x, self.y, self.batch = x, y, workload.batch
 
     def epochs(self, n: int) -> None:
@@ -25,6 +30,15 @@ class Peer:
     def loss(self) -> float:
         """Training loss."""
         return float(self.model.evaluate(self.x, self.y, batch_size=1000, verbose=0))
+
+    def restart(self) -> None:
+        """Initial weights and a new optimizer."""
+        self.model = build(keras, self.workload)
+        self.model.set_weights(self.start)
+
+    def accuracy(self, x: np.ndarray, y: np.ndarray) -> float:
+        """Share of right answers."""
+        return float(np.mean(self.model.predict(x, batch_size=1000, verbose=0).argmax(1) == y))
 
 
 def predictor(workload: Workload, x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

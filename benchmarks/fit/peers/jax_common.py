@@ -13,12 +13,16 @@ from benchmarks.fit.workloads import Workload
 
 State = tuple[Any, Any, Any, jax.Array]  # parameters, optimizer slots, moving statistics, random key
 BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON = 0.99, 1e-3
+PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}  # a GPU's own default is tf32
 
 
 class JaxPeer:
     """Data and state on the device; `self.step(state, x, y, t)` trains on one batch."""
 
-    def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray) -> None:
+    def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray, device: str = "cpu") -> None:
+        if device != "cpu":
+            assert jax.devices()[0].platform == "gpu", jax.devices()
+        jax.config.update("jax_default_matmul_precision", PRECISIONS[workload.precision])
         self.workload = workload
         self.x, self.y = jnp.asarray(x), jnp.asarray(y)
         self.rng = np.random.default_rng(0)
@@ -26,6 +30,7 @@ class JaxPeer:
         self.t = 0
         self.step = make_step(workload)
         self.evaluate = jax.jit(lambda p, s: loss_of(workload, p, s, self.x, self.y, None)[0])
+        self.answer = jax.jit(lambda p, s, x: forward(workload, p, s, x, None)[0].argmax(1))
 
     def order(self) -> np.ndarray:
         """A shuffled epoch: (steps, batch) row numbers."""
@@ -34,6 +39,14 @@ class JaxPeer:
     def loss(self) -> float:
         """Training loss."""
         return float(self.evaluate(self.state[0], self.state[2]))
+
+    def restart(self) -> None:
+        """Initial weights, no state."""
+        self.state, self.t = jax.block_until_ready(initial_state(self.workload)), 0
+
+    def accuracy(self, x: np.ndarray, y: np.ndarray) -> float:
+        """Share of right answers."""
+        return float(np.mean(np.asarray(self.answer(self.state[0], self.state[2], jnp.asarray(x))) == y))
 
 
 def initial_state(workload: Workload) -> State:
@@ -56,10 +69,10 @@ def initial_state(workload: Workload) -> State:
     return parameters, slots, moving, key
 
 
-def loss_of(
-    workload: Workload, parameters: Any, moving: Any, x: jax.Array, y: jax.Array, key: jax.Array | None
+def forward(
+    workload: Workload, parameters: Any, moving: Any, x: jax.Array, key: jax.Array | None
 ) -> tuple[jax.Array, Any]:
-    """Mean loss and new moving statistics; inference where `key` is None."""
+    """Outputs and new moving statistics; inference where `key` is None."""
     new_moving = []
     last = len(parameters) - 1
     for i, layer in enumerate(parameters):
@@ -80,6 +93,14 @@ def loss_of(
         if workload.dropout and key is not None:
             key, use = jax.random.split(key)
             x = jnp.where(jax.random.bernoulli(use, 1 - workload.dropout, x.shape), x / (1 - workload.dropout), 0)
+    return x, new_moving
+
+
+def loss_of(
+    workload: Workload, parameters: Any, moving: Any, x: jax.Array, y: jax.Array, key: jax.Array | None
+) -> tuple[jax.Array, Any]:
+    """Mean loss and new moving statistics; inference where `key` is None."""
+    x, new_moving = forward(workload, parameters, moving, x, key)
     if workload.loss == "mse":
         return jnp.mean((x - y) ** 2), new_moving
     picked = jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1)

@@ -17,8 +17,8 @@ from benchmarks.fit.workloads import Workload
 class Peer(JaxPeer):
     """See :mod:`benchmarks.fit.peers`."""
 
-    def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray) -> None:
-        super().__init__(workload, x, y)
+    def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray, device: str = "cpu") -> None:
+        super().__init__(workload, x, y, device)
         kinds = [jax.jit(kind, donate_argnums=0) for kind in (self.gather_each_step, self.gather_first)]
         self.epoch = min(kinds, key=self.seconds)
 

@@ -12,12 +12,12 @@ from benchmarks.fit.peers.torch_common import TorchPeer
 class Peer(TorchPeer):
     """See :mod:`benchmarks.fit.peers`."""
 
+    MODE: str | None = None
+
     def make_step(self) -> Callable[[torch.Tensor, torch.Tensor], None]:
         """The function that trains on one batch."""
 
-        @torch.compile
-        def value(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-            return self.criterion(self.net(x), y)
+        value = torch.compile(self.value, mode=self.MODE)
 
         def step(x: torch.Tensor, y: torch.Tensor) -> None:
             self.optimizer.zero_grad(set_to_none=True)

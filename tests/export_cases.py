@@ -29,7 +29,7 @@ def filled(model: Any, seed: int = 0) -> Any:
         return rng.standard_normal(weight.shape) / np.sqrt(width)
 
     with_names = [(v.numpy(), v.name) for v in model.weights]
-    model.set_weights([values(w, name).astype(w.dtype) for w, name in with_names])
+    model.set_weights([values(w, name).astype(w.dtype) if w.dtype.kind == "f" else w for w, name in with_names])
     return model
 
 
@@ -169,6 +169,7 @@ CASES: dict[str, Any] = {
     "spectral norm": lambda: stack(layers.SpectralNormalization(layers.Dense(3))),
     "einsum dense": lambda: stack(layers.EinsumDense("abc,cd->abd", (None, 5), bias_axes="d"), shape=(3, 4)),
     "batch ensemble": lambda: stack(layers.RepeatVector(3), layers.BatchEnsembleDense(4, "elu")),
+    "block sparse": lambda: stack(layers.BlockSparseDense(20, 7, "relu"), layers.BlockSparseDense(3, 1)),
     "augmentation": lambda: stack(layers.RandomFlip(), layers.RandomBrightness(0.1), layers.RandomRotation(0.1),
                                   layers.Flatten(), layers.Dense(2), shape=(3, 4, 1)),
     "branches": branches,

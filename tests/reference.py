@@ -1,9 +1,8 @@
 """The float64 oracle: what every op, optimizer, loss and metric must compute, in plain NumPy.
 
-An op's forward is `op(*inputs_and_variables, **attrs)` and its gradient `op_gradient(upstream, *same, **attrs)`,
-a list with one entry per input and variable (None where no gradient flows). Formulas are Keras 3's; they are
-written here from the definitions, not from the engine. `precision` is the dtype of the engine's arithmetic where
-that changes the definition itself (a clip at 1 - 1e-7 is another number in float32).
+An op's forward is `op(*inputs_and_variables, **attrs)` and its gradient `op_gradient(upstream, *same, **attrs)`, a list
+with one entry per input and variable (None where no gradient flows). Formulas are Keras 3's definitions. `precision`
+is the dtype of the engine's arithmetic where that changes the definition (a clip at 1 - 1e-7 is another in float32).
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from reference_augment import *  # noqa: F403  # of images
 from reference_chain import *  # noqa: F403
 from reference_elementwise import *  # noqa: F403  # the harness finds every op's oracle here
 from reference_optimizer import Optimizer as Optimizer
+from reference_sparse import *  # noqa: F403
 
 EPSILON = 1e-7
 

@@ -24,7 +24,8 @@ class Optimizer:
     def __init__(
         self, kind, momentum=0.9, beta_1=0.9, beta_2=0.999, rho=0.9, epsilon=EPSILON, weight_decay=0.0,
         initial_accumulator_value=0.1, clipvalue=0.0, clipnorm=0.0, global_clipnorm=0.0,
-        ema_momentum=None, ema_overwrite_frequency=0, gradient_accumulation_steps=1, **ftrl,
+        ema_momentum=None, ema_overwrite_frequency=0, gradient_accumulation_steps=1,
+        keep_zeros=False, **ftrl,
     ):  # fmt: skip
         self.kind, self.momentum, self.rho = kind, momentum, rho
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
@@ -32,6 +33,7 @@ class Optimizer:
         self.clips = clipvalue, clipnorm, global_clipnorm
         self.average, self.ema, self.overwrite = None, ema_momentum, ema_overwrite_frequency
         self.accumulation, self.pending = gradient_accumulation_steps, []
+        self.keep_zeros = keep_zeros
         self.m = self.v = self.a = self.most = 0.0
         self.sum = initial_accumulator_value
         self.product = 1.0
@@ -45,10 +47,12 @@ class Optimizer:
         g, *others = (np.mean(each, axis=0) for each in zip(*self.pending, strict=True))
         self.pending = []
         self.iterations += 1
-        w = self._updated(w, clipped(g, others, *self.clips), rate)
+        kept = ~(self.keep_zeros & (w == 0))
+        with np.errstate(invalid="ignore" if self.keep_zeros else "warn"):  # 0 / 0 where epsilon is 0
+            w = np.where(kept, self._updated(w, clipped(kept * g, others, *self.clips), rate), 0)
         if self.ema is not None:
             first = self.iterations == 1
-            self.average = w if first else self.ema * self.average + (1 - self.ema) * w
+            self.average = w if first else kept * (self.ema * self.average + (1 - self.ema) * w)
             if self.overwrite and self.iterations % self.overwrite == 0:
                 w = self.average
         return w

@@ -162,10 +162,20 @@ def residual():
     return keras.Sequential([keras.Input((4,)), *blocks, L.Dense(1)])
 
 
+def pruned():
+    model = plain()
+    keras.pruning.prune(model, 0.5)
+    return model
+
+
+def block_sparse():
+    return keras.Sequential([keras.Input((4,)), L.BlockSparseDense(20, 5, "tanh"), L.Dense(1)])
+
+
 MODELS = [
     plain, normalised, activated, wide_and_deep, sharing, nested, adapted, frozen, double, built_by_data,
     with_bare_operations, regularised, noisy, with_names_like_the_optimizers, embedded,
-    divided, augmented, contracted, residual,
+    divided, augmented, contracted, residual, pruned, block_sparse,
 ]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.01),

@@ -241,11 +241,13 @@ void bind_trainer(py::module_& m) {
       .def(
           "set_optimizer",
           [](Trainer& t, const py::dict& spec, bool keep_slots, const std::vector<int>& undecayed,
-             const std::vector<double>& rate_factors, const std::vector<int>& by_adam) {
-            t.set_optimizer(optimizer_from(attrs_of(spec)), keep_slots, undecayed, rate_factors, by_adam);
+             const std::vector<double>& rate_factors, const std::vector<int>& by_adam,
+             const std::vector<int>& keep_zeros) {
+            t.set_optimizer(optimizer_from(attrs_of(spec)), keep_slots, undecayed, rate_factors, by_adam, keep_zeros);
           },
           py::arg("spec"), py::arg("keep_slots") = false, py::arg("undecayed") = std::vector<int>(),
-          py::arg("rate_factors") = std::vector<double>(), py::arg("by_adam") = std::vector<int>())
+          py::arg("rate_factors") = std::vector<double>(), py::arg("by_adam") = std::vector<int>(),
+          py::arg("keep_zeros") = std::vector<int>())
       .def_property_readonly("n_slots", [](const Trainer& t) { return t.slab().n_slots(); })
       .def("memory", &memory, "Bytes by what they hold: weights, gradients, optimizer, and batches: the plans' memory.")
       .def("get", [](Trainer& t, int i) { return get(t, Slab::Part::weight, 0, i); }, py::arg("i"))

@@ -114,6 +114,13 @@ const double* Planner::numbers(const std::string& attribute) {
   return plan_.numbers_.back().data();
 }
 
+const int64_t* Planner::integers(const std::string& attribute) {
+  if (!placing_) return nullptr;
+  const std::vector<int64_t> values = attrs().integers(attribute);
+  plan_.integers_.emplace_back(values.begin(), values.end(), Reachable<int64_t>{kernels_.device});
+  return plan_.integers_.back().data();
+}
+
 Source* Planner::source() {
   const int index = source_of_.emplace(node_, int(source_of_.size())).first->second;
   return placing_ ? &plan_.sources_[size_t(index)] : nullptr;

@@ -24,6 +24,7 @@ struct Variable {
   std::vector<void*> slots;
   PanelShape shape{0, 0};
   bool decays = true;  // by the optimizer's weight decay
+  bool keeps_zeros = false;  // through updates
   double rate_factor = 1;
   bool by_adam = false;  // where the optimizer is muon
 };
@@ -106,6 +107,7 @@ class Plan {
   ReachableVector<Sink> sinks_;
   ReachableVector<double> accumulators_;
   std::deque<ReachableVector<double>> numbers_;  // attributes that kernels read
+  std::deque<ReachableVector<int64_t>> integers_;
   std::vector<Tensor> input_gradients_;
   std::map<int, void*> variable_gradients_;
   ReachableVector<OptimizerRange> ranges_;

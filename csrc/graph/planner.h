@@ -34,6 +34,7 @@ class Planner final : public Build {
   double* accumulator(int rows) override;
   double* input_accumulator(int i) override;
   const double* numbers(const std::string& attribute) override;
+  const int64_t* integers(const std::string& attribute) override;
   Source* source() override;
   Upcoming upcoming() override;
   Sink* sink() override;

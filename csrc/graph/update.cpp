@@ -9,6 +9,7 @@ OptimizerRange Planner::range_of(const Variable& variable, Buf weight) {
   OptimizerRange range{};
   range.shape = variable.shape;
   range.decays = variable.decays;
+  range.keeps_zeros = variable.keeps_zeros;
   range.w = update(weight).data;
   std::copy_n(variable.slots.begin(), rule_slots(plan_.options_.optimizer->kind), range.slots);
   return range;
@@ -72,6 +73,7 @@ Buf Planner::clip_factors(const std::vector<int>& values) {
     n_blocks += norm_blocks(shape, kernels_.panel_width);
     elements += double(shape.elements(kernels_.panel_width));
     read(gradients_[size_t(v)]);
+    if (variable_of(value(v)).keeps_zeros) read(values_[size_t(v)]);
   }
   plan_.ranges_.resize(values.size());  // filled by update_variables; a plan has one list, which stays where it is
   const Buf blocks = matrix({1, n_blocks, DType::f64}), factors = matrix({1, clip.count, DType::f64});
@@ -130,6 +132,7 @@ void Planner::average_weights() {
     const Variable& variable = variable_of(value(int(v)));
     WeightAverage average{};
     average.shape = variable.shape;
+    average.keeps_zeros = variable.keeps_zeros;
     average.momentum = optimizer.average_momentum;
     average.batches = optimizer.accumulation;
     average.overwrite_every = optimizer.overwrite_every;

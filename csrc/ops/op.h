@@ -111,6 +111,7 @@ class Build {
   virtual double* accumulator(int rows = 1) = 0;
   virtual double* input_accumulator(int i) = 0;  // that of the node which made input i
   virtual const double* numbers(const std::string& attribute) = 0;  // of the node, where kernels reach them
+  virtual const int64_t* integers(const std::string& attribute) = 0;
   virtual Source* source() = 0;  // of an input node
   // An input of the graph whose next batch no step brings nearer yet; the caller's kernel does it from now on.
   virtual Upcoming upcoming() = 0;

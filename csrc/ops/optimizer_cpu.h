@@ -2,16 +2,26 @@
 template <class Rule> constexpr auto directs(int) -> decltype(Rule::kDirects) { return Rule::kDirects; }
 template <class Rule> constexpr bool directs(...) { return false; }
 
+// What weights are compared with that are to stay zero: nothing equals NaN.
+template <class T>
+HL_INLINE Vec<T> lasting_zero(bool keeps_zeros) {
+  return Vec<T>(keeps_zeros ? T(0) : kNaN<T>);
+}
+
 // One vector of elements by its gradient g: all lanes, or those in `keep` while the others, pads, become zero.
 template <class T, int kSlots, bool kMasked, class Rule>
-HL_INLINE void update_vector(const Rule& rule, Vec<T> decay, const OptimizerRange& range, int64_t i, Vec<T> g,
+HL_INLINE void update_vector(const Rule& rule, Vec<T> decay, Vec<T> zero, const OptimizerRange& range, int64_t i, Vec<T> g,
                              typename Vec<T>::Mask keep) {
   using V = Vec<T>;
   T* w = static_cast<T*>(range.w) + i;
-  V weight = V::load(w) * decay;
+  const V before = V::load(w);
+  const typename V::Mask pruned = before == zero;
+  V weight = before * decay;
   V slots[kSlots + 1];
   for (int s = 0; s < kSlots; ++s) slots[s] = V::load(static_cast<T*>(range.slots[s]) + i);
   rule.update(weight, g, slots);
+  weight = select(pruned, V(0), weight);
+  if constexpr (directs<Rule>(0)) g = select(pruned, V(0), g);
   (kMasked ? select(keep, weight, V(0)) : weight).store(w);
   if constexpr (directs<Rule>(0)) (kMasked ? select(keep, g, V(0)) : g).store(static_cast<T*>(range.u) + i);
   for (int s = 0; s < kSlots; ++s)
@@ -32,7 +42,7 @@ HL_INLINE void update_range(const RuleOfStep<Rule>& step, const OptimizerRange& 
                             Gradient gradient) {
   using V = Vec<T>;
   const Rule& rule = step.rule;
-  const V decay(T(range.decays ? step.decay : 1));
+  const V decay(T(range.decays ? step.decay : 1)), zero = lasting_zero<T>(range.keeps_zeros);
   constexpr int64_t NR = panel_columns<T>();
   const int64_t K = range.shape.K, N = range.shape.N;
   const Span rows = share(range.shape.panels(NR) * K, worker);
@@ -43,12 +53,12 @@ HL_INLINE void update_range(const RuleOfStep<Rule>& step, const OptimizerRange& 
     if (columns >= NR)
       for (; row < last; ++row, ++k)
         for (int64_t n = 0; n < NR; n += V::kLanes)
-          update_vector<T, kSlots, false>(rule, decay, range, row * NR + n, gradient(panel, k, n, row * NR + n),
+          update_vector<T, kSlots, false>(rule, decay, zero, range, row * NR + n, gradient(panel, k, n, row * NR + n),
                                           V::first(NR));
     else
       for (; row < last; ++row, ++k)
         for (int64_t n = 0; n < columns; n += V::kLanes)
-          update_vector<T, kSlots, true>(rule, decay, range, row * NR + n, gradient(panel, k, n, row * NR + n),
+          update_vector<T, kSlots, true>(rule, decay, zero, range, row * NR + n, gradient(panel, k, n, row * NR + n),
                                          V::first(columns - n));
   }
 }
@@ -109,10 +119,13 @@ HL_KERNEL_TEXT void gradient_sum(const GradientSum& a, const RunState& run, Work
   });
 }
 
-// Of rows `row` to `last` - 1 of the panels, as vectors; columns beyond N count nothing.
+// Of rows `row` to `last` - 1 of the panels, as vectors; columns beyond N count nothing, nor what keeps a weight zero.
 template <class T>
-HL_INLINE double squares_of_panels(const T* g, const PanelShape& shape, int64_t row, int64_t last) {
+HL_INLINE double squares_of_panels(const T* g, const OptimizerRange& range, int64_t row, int64_t last) {
   using V = Vec<T>;
+  const PanelShape& shape = range.shape;
+  const T* w = range.keeps_zeros ? static_cast<const T*>(range.w) : g;
+  const V zero = lasting_zero<T>(range.keeps_zeros);
   constexpr int64_t NR = panel_columns<T>(), kVectors = NR / V::kLanes;
   double total = 0;
   while (row < last) {
@@ -121,7 +134,8 @@ HL_INLINE double squares_of_panels(const T* g, const PanelShape& shape, int64_t 
     for (int64_t v = 0; v < kVectors; ++v) squares[v] = V(0);
     for (; row < end; ++row)
       for (int64_t v = 0; v < kVectors; ++v) {
-        const V x = V::load(g + row * NR + v * V::kLanes);
+        const int64_t i = row * NR + v * V::kLanes;
+        const V x = select(V::load(w + i) == zero, V(0), V::load(g + i));
         squares[v] = fma(x, x, squares[v]);
       }
     for (int64_t v = 0; v < kVectors; ++v)
@@ -132,12 +146,13 @@ HL_INLINE double squares_of_panels(const T* g, const PanelShape& shape, int64_t 
 
 // The same in double, for squares that T cannot hold: it is large gradients that are to be clipped.
 template <class T>
-HL_INLINE double large_squares(const T* g, const PanelShape& shape, int64_t row, int64_t last) {
+HL_INLINE double large_squares(const T* g, const OptimizerRange& range, int64_t row, int64_t last) {
   constexpr int64_t NR = panel_columns<T>();
+  const T* w = static_cast<const T*>(range.w);
   double total = 0;
   for (; row < last; ++row)
-    for (int64_t n = 0; n < least(NR, shape.N - row / shape.K * NR); ++n)
-      total += double(g[row * NR + n]) * double(g[row * NR + n]);
+    for (int64_t i = row * NR; i < row * NR + least(NR, range.shape.N - row / range.shape.K * NR); ++i)
+      if (!range.keeps_zeros || w[i] != 0) total += double(g[i]) * double(g[i]);
   return total;
 }
 
@@ -153,8 +168,8 @@ HL_KERNEL_TEXT void gradient_squares(const GradientSquares& a, const RunState&, 
     const int64_t blocks = norm_blocks(shape, NR), end = least(blocks, mine.end - before);
     for (int64_t i = mine.begin > before ? mine.begin - before : 0; i < end; ++i) {
       const int64_t first = i * kNormRows, last = least(first + kNormRows, shape.panels(NR) * shape.K);
-      const double squares = squares_of_panels(g, shape, first, last);
-      a.blocks[before + i] = __builtin_isfinite(squares) ? squares : large_squares(g, shape, first, last);
+      const double squares = squares_of_panels(g, a.ranges[r], first, last);
+      a.blocks[before + i] = __builtin_isfinite(squares) ? squares : large_squares(g, a.ranges[r], first, last);
     }
     before += blocks;
   }
@@ -206,8 +221,11 @@ HL_KERNEL_TEXT void direction_update(const DirectionUpdate& a, const RunState& r
     T* w = static_cast<T*>(range.w);
     const T* u = static_cast<const T*>(range.u);
     const V step(T(run.learning_rate * range.length * (a.factors ? a.factors[r] : 1)));
-    for_each_panel_vector<T>(range.shape, worker,
-                             [&](int64_t i) { fnma(step, V::load(u + i), V::load(w + i)).store(w + i); });
+    const V zero = lasting_zero<T>(range.keeps_zeros);
+    for_each_panel_vector<T>(range.shape, worker, [&](int64_t i) {
+      const V before = V::load(w + i);
+      select(before == zero, V(0), fnma(step, V::load(u + i), before)).store(w + i);
+    });
   }
 }
 
@@ -261,9 +279,10 @@ HL_KERNEL_TEXT void weight_average(const WeightAverage& a, const RunState& run, 
   T *w = static_cast<T*>(a.w), *average = static_cast<T*>(a.average);
   const int64_t updates = run.step / a.batches;
   const bool overwrites = a.overwrite_every > 0 && (updates + 1) % a.overwrite_every == 0;
-  const V momentum(T(a.momentum)), rest(T(1 - a.momentum));
+  const V momentum(T(a.momentum)), rest(T(1 - a.momentum)), zero = lasting_zero<T>(a.keeps_zeros);
   for_each_panel_vector<T>(a.shape, worker, [&](int64_t i) {
-    const V now = V::load(w + i), mean = updates == 0 ? now : fma(momentum, V::load(average + i), rest * now);
+    const V now = V::load(w + i), all = updates == 0 ? now : fma(momentum, V::load(average + i), rest * now);
+    const V mean = select(now == zero, V(0), all);
     mean.store(average + i);
     if (overwrites) mean.store(w + i);
   });

@@ -69,6 +69,14 @@ void Slab::set_undecayed(const std::vector<int>& variables) {
   }
 }
 
+void Slab::set_keep_zeros(const std::vector<int>& variables) {
+  for (Variable& v : variables_) v.keeps_zeros = false;
+  for (int i : variables) {
+    spec(i);
+    variables_[size_t(i)].keeps_zeros = true;
+  }
+}
+
 void Slab::set_by_adam(const std::vector<int>& variables) {
   for (Variable& v : variables_) v.by_adam = false;
   for (int i : variables) {

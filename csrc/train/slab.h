@@ -28,6 +28,8 @@ class Slab {
   void copy_weights(int slot);  // into the slot
   // Weight decay leaves these alone, and no others.
   void set_undecayed(const std::vector<int>& variables);
+  // What is zero in these, and in no others, stays so.
+  void set_keep_zeros(const std::vector<int>& variables);
   // Muon leaves these, and no others, to adam.
   void set_by_adam(const std::vector<int>& variables);
   // Of the learning rate, one a variable; none: 1 for all.

@@ -140,11 +140,13 @@ Trainer::Trainer(DType dtype, std::vector<VariableSpec> variables, int max_worke
 }
 
 void Trainer::set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed,
-                            const std::vector<double>& rate_factors, const std::vector<int>& by_adam) {
+                            const std::vector<double>& rate_factors, const std::vector<int>& by_adam,
+                            const std::vector<int>& keep_zeros) {
   std::unique_lock<Gate> lock(state_);
   slab_.set_undecayed(undecayed);
   slab_.set_rate_factors(rate_factors);
   slab_.set_by_adam(by_adam);
+  slab_.set_keep_zeros(keep_zeros);
   slab_.set_slots(optimizer_slots(optimizer));
   for (int slot = 0; !keep_slots && slot < slab_.n_slots(); ++slot)
     slab_.fill_slot(slot, optimizer_slot_start(optimizer, slot));

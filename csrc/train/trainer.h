@@ -37,8 +37,10 @@ class Trainer {
 
   // Slots start as the rule wants them, or go on with what they hold. Weight decay leaves the `undecayed` variables alone.
   // Averages start as the weights. Without `rate_factors` all variables have the same rate. Muon leaves `by_adam` to adam.
+  // What is zero in the variables `keep_zeros` stays so.
   void set_optimizer(const Optimizer& optimizer, bool keep_slots, const std::vector<int>& undecayed,
-                     const std::vector<double>& rate_factors, const std::vector<int>& by_adam = {});
+                     const std::vector<double>& rate_factors, const std::vector<int>& by_adam = {},
+                     const std::vector<int>& keep_zeros = {});
   std::unique_ptr<Plan> plan(const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients,
                              bool samples = false, bool resumable = false);
 

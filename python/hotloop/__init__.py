@@ -40,7 +40,7 @@ from .tensor import KerasTensor, TraceError
 from .variable import Variable
 
 if TYPE_CHECKING:
-    from . import catalog, datasets, pretraining, saving, testing
+    from . import catalog, datasets, pretraining, pruning, saving, testing
     from .ensemble import Ensemble
     from .pack import Pack
     from .saving import FormatError
@@ -52,13 +52,13 @@ __all__ = [
     "DeviceError", "Ensemble", "FormatError", "Initializer", "Input", "KerasTensor", "Layer", "Loss", "Metric", "Model",
     "Optimizer", "Pack", "Sequential", "TableModel", "TraceError", "Variable", "activations", "backend", "callbacks",
     "catalog", "config", "constraints", "datasets", "device", "devices", "get_device", "initializers", "layers",
-    "losses", "metrics", "models", "ops", "optimizers", "pretraining", "random", "regularizers", "saving", "set_device",
-    "testing", "utils",
+    "losses", "metrics", "models", "ops", "optimizers", "pretraining", "pruning", "random", "regularizers", "saving",
+    "set_device", "testing", "utils",
 ]  # fmt: skip
 
 _LATER = {
-    "catalog": "", "datasets": "", "pretraining": "", "saving": "", "testing": "", "Ensemble": "ensemble",
-    "FormatError": "saving", "Pack": "pack", "search": "", "TableModel": "table",
+    "catalog": "", "datasets": "", "pretraining": "", "pruning": "", "saving": "", "testing": "",
+    "Ensemble": "ensemble", "FormatError": "saving", "Pack": "pack", "search": "", "TableModel": "table",
 }  # fmt: skip
 
 

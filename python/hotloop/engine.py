@@ -13,7 +13,7 @@ from .locks import add_locks
 from .program import Columns, Program
 from .slab import Slab
 from .trace import Trace
-from .variable import Variable
+from .variable import Variable, constant_count
 
 if TYPE_CHECKING:
     import threading
@@ -44,6 +44,7 @@ class Engine:
         self.slab = Slab(variables, dtype)
         self.trainer = self.slab.trainer
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
+        self._constants = constant_count()
         add_locks(self, "_lock")
         self.optimizer: Any = None
         self.swapped = False  # the averages are the weights, and the weights in the place of the averages
@@ -61,6 +62,7 @@ class Engine:
             name: [self.slab.index_of(variables[i]) for i in getattr(optimizer, name)(variables)]
             for name in ("undecayed", "by_adam")
         }
+        chosen["keep_zeros"] = [self.slab.index_of(v) for v in variables if v.keep_zeros]
         described = optimizer.full_spec(), chosen, self._rate_factors(optimizer, variables)
         if optimizer is self.optimizer and described == self._spec:
             return
@@ -145,7 +147,8 @@ class Engine:
         spec = {name: value for name, value in optimizer.full_spec().items() if name not in _OF_SEVERAL_BATCHES}
         factors = [optimizer.rate_factor(v) for v in variables]
         undecayed, by_adam = optimizer.undecayed(variables), optimizer.by_adam(variables)
-        engine.trainer.set_optimizer(spec, undecayed=undecayed, rate_factors=factors, by_adam=by_adam)
+        zeros = [i for i, v in enumerate(variables) if v.keep_zeros]
+        engine.trainer.set_optimizer(spec, undecayed=undecayed, rate_factors=factors, by_adam=by_adam, keep_zeros=zeros)
         for slot in range(engine.trainer.n_slots):
             for i, v in enumerate(variables):
                 engine.set_slot(slot, i, self.trainer.get_slot(slot, self.slab.index_of(v)))
@@ -181,6 +184,9 @@ class Engine:
     def program(self, key: Hashable, make: Callable[[], Program]) -> Program:
         """The program of this key; made if it is not there any more."""
         with self._lock:
+            if self._constants != constant_count():
+                self._programs.clear()
+                self._constants = constant_count()
             program = self._programs.get(key)
             if program is None:
                 program = self._programs[key] = make()

@@ -13,6 +13,7 @@ from .tensor import KerasTensor
 from .trace import infer_outputs
 from .training import Training
 from .tree import flatten, map_structure
+from .variable import tracing
 
 
 class Model(Training, Layer):
@@ -116,6 +117,15 @@ class Model(Training, Layer):
                 f"[Model '{self.name}'] expected `call` with one argument for the inputs, received one with "
                 f"{', '.join(needed)}. Several inputs come as one list or dict: call(self, inputs)."
             )
+
+    def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
+        if not training and not kwargs and len(args) == 1 and tracing.get() is None:
+            outputs = self._outputs_at_once(args[0])
+            if outputs is not None:
+                return outputs
+        return super().__call__(*args, training=training, **kwargs)
+
+    __call__.__doc__ = Layer.__call__.__doc__
 
     def _call_on_arrays(self, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
         if len(args) != 1 or kwargs:

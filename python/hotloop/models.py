@@ -39,6 +39,8 @@ def clone_model(model: Model) -> Any:
         clone = type(model).from_config(config, custom_objects=classes)
         if model.compiled:
             clone.compile_from_config(model.get_compile_config())
+    for variable, original in zip(clone.weights, model.weights, strict=False):  # a model that data builds has none yet
+        variable.keep_zeros = original.keep_zeros
     return clone
 
 

@@ -11,6 +11,7 @@ from .compiled import Resolved
 from .data import Chunk
 from .engine import Engine
 from .program import Program, begin
+from .variable import pruning_count
 
 
 class Pass:
@@ -40,6 +41,7 @@ class Pass:
         self._first = resolved.first_rows()  # what the first batch adds to
         self._mark: tuple[Chunk | None, int, float] = (None, 0, 0.0)  # chunk; batches and rows run before it
         self._ahead: Any = None  # rates and momenta of the chunk
+        self._pruning = pruning_count()
 
     def begin(self, chunk: Chunk, rates: bool = True) -> None:
         """The batches that `run` is about."""
@@ -58,6 +60,8 @@ class Pass:
         rates, momenta, step = None, None, before + done
         if self.program.constrained:
             count = 1
+        if self.optimizer is not None and self._pruning != pruning_count():
+            self._tell_optimizer()
         if self.optimizer is not None:
             step = self.optimizer.batches
             self._others = step - before - done
@@ -119,6 +123,14 @@ class Pass:
         if self._plan is not None:
             self.program.give_plan(self._plan)
         self._plan = self.program.take_plan(self.engine.trainer, rows)
+        begin(self._plan, before)
+
+    def _tell_optimizer(self) -> None:
+        """A callback has pruned weights: from this batch on the optimizer's update leaves them."""
+        self._pruning = pruning_count()
+        self.engine.use_optimizer(self.optimizer)
+        rows, before = self._plan.max_rows, self._plan.metrics()
+        self._plan = self.program.take_plan(self.engine.trainer, rows)  # the old one knows nothing of it
         begin(self._plan, before)
 
     def _totals(self) -> np.ndarray:

@@ -100,7 +100,12 @@ class Program:
     def constrain(self, slab: Slab) -> None:
         """Call the constraints that are Python; the caller holds the slab."""
         for variable in self.constrained:
-            slab.write(variable, variable._checked(variable.constraint(slab.read(variable)), "constraint"))
+            before = slab.read(variable)
+            pruned = before == 0 if variable.keep_zeros else None
+            value = variable._checked(variable.constraint(before), "constraint")
+            if pruned is not None:
+                value[pruned] = 0
+            slab.write(variable, value)
 
     def give_plan(self, plan: Any) -> None:
         """Keep the plan for the next one who needs its size."""

@@ -131,20 +131,19 @@ class Runtime:
         program.give_plan(plan)
         return rows
 
+    def _outputs_at_once(self, x: Any) -> np.ndarray | None:
+        """Outputs in inference for one plain array, once `_forward` has found that there is a short way."""
+        short = self._shortcut
+        if short is None or type(x) is not np.ndarray or not x.ndim or self._structure != structure_count():
+            return None
+        return short(x)
+
     def _forward(self, x: Any, training: bool | None, where: str = "call") -> Any:
         """Outputs for x. In training mode the rows are one batch, drawn with fresh random numbers; None leaves it to
         the layers' own defaults."""
-        short = self._shortcut
-        if (
-            short is not None
-            and not training
-            and type(x) is np.ndarray
-            and x.ndim
-            and self._structure == structure_count()
-        ):
-            outputs = short(x)
-            if outputs is not None:
-                return outputs
+        outputs = None if training else self._outputs_at_once(x)
+        if outputs is not None:
+            return outputs
         columns = self._columns(x, where=where)
         unasked = not training and self._acts_unasked()
         program = self._program("call" if training else "direct" if unasked and training is None else "predict")

@@ -31,7 +31,8 @@ def get_state(model: Model) -> dict[str, Any]:
         "class_name", "config": the layers; "inputs": shapes and dtypes of a model that was built by data, or None;
         "weights": arrays in the order of `weights`; "compile": arguments of `compile`, or None; "optimizer":
         None, or "iterations" and "slots", a dict of slot name to a list with an array (or None) for each weight;
-        "training": the seed, the passes over data sets begun so far, and the calls in training mode.
+        "training": the seed, the passes over data sets begun so far, and the calls in training mode; "keep_zeros": the
+        places of the weights that training keeps sparse.
         But for the arrays these are numbers, strings, lists and dicts.
     """
     with at_rest(model.weights):
@@ -50,6 +51,7 @@ def _state_at_rest(model: Model) -> dict[str, Any]:
         "compile": model.get_compile_config(),
         "optimizer": _optimizer_state(model),
         "training": {"seed": model._seed, "passes": model._passes, "calls": model._calls},
+        "keep_zeros": [i for i, variable in enumerate(model.weights) if variable.keep_zeros],
     }
 
 
@@ -63,6 +65,9 @@ def set_state(model: Model, state: Mapping[str, Any]) -> None:
     """
     build_inputs(model, state.get("inputs"))
     model.set_weights(state["weights"])
+    kept = state.get("keep_zeros") or ()
+    for i, variable in enumerate(model.weights):
+        variable.keep_zeros = i in kept
     model.compile_from_config(state.get("compile"))
     training = state.get("training") or {}
     model._seed = training.get("seed")

@@ -22,6 +22,8 @@ tracing: ContextVar[Any] = ContextVar("tracing", default=None)
 _changes = itertools.count(1)
 _last_freeze = 0
 _last_structure = 0
+_last_pruning = 0
+_last_constant = 0
 
 
 def freeze_count() -> int:
@@ -33,6 +35,22 @@ def note_freeze() -> None:
     """A `trainable` flag has changed."""
     global _last_freeze
     _last_freeze = next(_changes)
+
+
+def pruning_count() -> int:
+    """A number that grows whenever any `keep_zeros` flag changes: optimizers must be told."""
+    return _last_pruning
+
+
+def constant_count() -> int:
+    """A number that grows whenever a variable of whole numbers is assigned, which graphs hold as a constant."""
+    return _last_constant
+
+
+def _note_constant() -> None:
+    global _last_constant
+    _last_constant = next(_changes)
+    note_structure()
 
 
 def structure_count() -> int:
@@ -68,6 +86,8 @@ class Variable(Operators):
     ----------
     path : str
         `layer/variable`.
+    keep_zeros : bool
+        Whether what is exactly 0 stays so when training updates the others (`hotloop.pruning`). From the next batch on.
 
     Examples
     --------
@@ -75,6 +95,8 @@ class Variable(Operators):
     >>> v.shape, v.assign([[3.0, 4.0]]).numpy()
     ((1, 2), array([[3., 4.]], dtype=float32))
     """
+
+    _keep_zeros = False
 
     def __init__(
         self,
@@ -114,6 +136,17 @@ class Variable(Operators):
         if bool(value) != self._trainable:
             self._trainable = bool(value)
             note_freeze()
+
+    @property
+    def keep_zeros(self) -> bool:
+        return self._keep_zeros
+
+    @keep_zeros.setter
+    def keep_zeros(self, value: bool) -> None:
+        global _last_pruning
+        if bool(value) != self._keep_zeros:
+            self._keep_zeros = bool(value)
+            _last_pruning = next(_changes)
 
     @property
     def regularizer(self) -> Any:
@@ -198,6 +231,8 @@ class Variable(Operators):
                 self._value = array
             else:
                 self._home.write(self, array)
+        if self.dtype == "int32":
+            _note_constant()
         return self
 
     def assign_add(self, value: Any) -> Variable:

@@ -77,7 +77,7 @@ SLOTS |= {"schedule_free_adamw": 2}
 class Net:
     """x w + b with x the identity, seeded by the target: dw is the target itself, db its column sums."""
 
-    def __init__(self, w, b, rule, dtype, n_threads=0, trainable=(True, True), factors=()):
+    def __init__(self, w, b, rule, dtype, n_threads=0, trainable=(True, True), factors=(), keep_zeros=()):
         self.dtype, (K, N) = dtype, w.shape
         graph = _core.Graph(dtype)
         x, target = graph.input((K,), dtype, "x"), graph.input((N,), dtype, "target")
@@ -86,7 +86,7 @@ class Net:
         self.trainer = _core.Trainer([("w", w.shape), ("b", b.shape)], dtype, n_threads)
         for i, v in enumerate((w, b)):
             self.trainer.set(i, v)
-        self.trainer.set_optimizer(rule, rate_factors=factors, by_adam=[1])
+        self.trainer.set_optimizer(rule, rate_factors=factors, by_adam=[1], keep_zeros=list(keep_zeros))
         self.plan = self.trainer.plan(graph, K, training=True, update=True)
         self.eye, self.steps = np.eye(K, dtype=dtype), 0
 
@@ -153,6 +153,60 @@ def test_weights_slots_and_step_are_all_it_takes_to_resume(rule, dtype, rng):
     got = second.run(gradients[3:], rates[3:])
     for a, c in zip(got, want, strict=True):
         assert harness.same_bits(a, c)
+
+
+def pruned(rng, w):
+    return np.where(rng.random(w.shape) < 0.6, 0, w).astype(w.dtype)
+
+
+@every_rule
+@pytest.mark.parametrize(("K", "N"), [(1, 1), (1, 37), (4, 5), (3, 16), (30, 130)])
+def test_what_is_zero_in_a_pruned_variable_stays_zero(rule, K, N, dtype, rng):
+    w, b, gradients, rates = start(rng, K, N, dtype, 7)
+    w = pruned(rng, w)
+    net = Net(w, b, rule, dtype, keep_zeros=[0])
+    got, got_b = net.run(gradients, rates)
+    of_w, of_b = gradients.astype(float), gradients.astype(float).sum(1)
+    want = oracle({**rule, "keep_zeros": True}, w, of_w, rates, of_b)
+    assert (got[w == 0] == 0).all()
+    assert_close(got, want, "optimizer", _core.row(dtype), dtype, 1, 10 * (1 + np.abs(w).max()))
+    want_b = oracle(rule, b, of_b, rates, of_w * (w != 0))  # norms do not see what moves nothing
+    assert_close(got_b, want_b, "optimizer", _core.row(dtype), dtype, 1, 10 * K * max(1.0, np.abs(want_b).max()))
+    if "ema_momentum" in rule:
+        assert (net.trainer.get_slot(SLOTS[rule["kind"]], 0)[w == 0] == 0).all()
+
+
+@every_rule
+def test_zeros_of_a_variable_that_is_not_pruned_move(rule, dtype, rng):
+    w, b, gradients, rates = start(rng, 5, 21, dtype, 4)
+    w = pruned(rng, w)
+    got, _ = Net(w, b, rule, dtype, keep_zeros=[1]).run(gradients, rates)
+    plain, _ = Net(w, b, rule, dtype).run(gradients, rates)
+    assert harness.same_bits(got, plain)
+    if rule.get("l1") is None:  # whose zeros are Ftrl's own
+        assert (got[w == 0] != 0).all()
+
+
+@pytest.mark.parametrize("rule", RULES[:4], ids=lambda r: r["kind"])
+def test_pruned_weights_have_the_same_bits_for_any_team(rule, dtype, rng):
+    w, b, gradients, rates = start(rng, 160, 515, dtype, 3)
+    w = pruned(rng, w)
+    alone = Net(w, b, rule, dtype, n_threads=1, keep_zeros=[0]).run(gradients, rates)
+    for team in harness.TEAMS[1:]:
+        together = Net(w, b, rule, dtype, n_threads=team, keep_zeros=[0]).run(gradients, rates)
+        assert all(harness.same_bits(a, c) for a, c in zip(alone, together, strict=True)), f"{team} threads"
+
+
+def test_an_average_from_before_a_pruning_follows_it(dtype, rng):
+    rule = {"kind": "adam", "ema_momentum": 0.9}
+    w, b, gradients, rates = start(rng, 6, 40, dtype, 2)
+    net = Net(w, b, rule, dtype, keep_zeros=[0])
+    net.run(gradients[:1], rates[:1])
+    assert (net.trainer.get_slot(2, 0) != 0).all()
+    w = pruned(rng, net.trainer.get(0))
+    net.trainer.set(0, w)
+    net.run(gradients[1:], rates[1:])
+    assert ((net.trainer.get_slot(2, 0) == 0) == (w == 0)).all()
 
 
 @every_rule

@@ -10,6 +10,8 @@ import numpy as np
 
 from .. import activations, ops
 from ..elementwise import elementwise
+from ..layers.sparse_dense import kernel_of
+from ..trace import Traced
 from ..variable import Variable, tracing
 
 LOWERED: dict[str, Callable[..., Any]] = {}  # by the op, with its kind where it has several
@@ -211,6 +213,18 @@ def _in_order(weights: tuple[Any, ...], scale: bool) -> tuple[Any, Any]:
     gamma = weights[0] if scale and weights else None
     rest = weights[1:] if scale else weights
     return gamma, rest[0] if rest else None
+
+
+@_lowered("sparse_dense")
+def _sparse_dense(x: Any, values: Variable, *bias: Variable, units: int, indices: list[int], offsets: list[int]) -> Any:
+    trace = tracing.get()
+    token = tracing.set(None)  # a number that is a constant of the file
+    try:
+        kernel = kernel_of(values.numpy(), indices, offsets, x.shape[-1], units)
+    finally:
+        tracing.reset(token)
+    attrs = {"shape": list(kernel.shape), "values": kernel.reshape(-1).tolist()}
+    return ops.dense(x, Traced(trace, trace.graph.add("constant", [], attrs, trace.layer_name)), *bias)
 
 
 # Element-wise functions.

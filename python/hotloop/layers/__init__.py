@@ -45,6 +45,7 @@ from .reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from .residual import LayerScale, Residual
 from .resizing import CenterCrop, RandomCrop, Resizing
 from .serialization import deserialize, serialize
+from .sparse_dense import BlockSparseDense
 from .spectral_normalization import SpectralNormalization
 from .string_lookup import StringLookup
 
@@ -57,6 +58,7 @@ __all__ = [
     "Average",
     "BatchEnsembleDense",
     "BatchNormalization",
+    "BlockSparseDense",
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",

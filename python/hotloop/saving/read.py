@@ -74,6 +74,7 @@ def read_state(
         "compile": description["compile"] if with_optimizer else None,
         "optimizer": optimizer,
         "training": checked_training(description["training"], path),
+        "keep_zeros": description.get("keep_zeros", []),
     }
 
 

@@ -166,6 +166,7 @@ def save_model(
         **{key: state[key] for key in ("class_name", "config", "inputs", "compile", "training")},
         "optimizer": optimizer,
         "table": None if table is None else table.to_dict(),
+        **({"keep_zeros": state["keep_zeros"]} if state["keep_zeros"] else {}),
         **({} if fit is None else {"fit": fit}),
     }
     write_file(target, tensors, _plain(description))

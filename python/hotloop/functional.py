@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .layers.layer import Layer
+from .layers.serialization import sharing
 from .model import Model
 from .naming import auto_name
 from .tensor import KerasTensor, Node, OpCall, Operation
@@ -93,6 +94,7 @@ class Functional(Model):
 
     # Configurations.
 
+    @sharing()
     def get_config(self) -> dict[str, Any]:
         """Layers, and the calls that connect them."""
         from .layers import serialize
@@ -118,6 +120,7 @@ class Functional(Model):
         }
 
     @classmethod
+    @sharing()
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Functional:
         """The same model with new weights."""
         from .layers import deserialize

@@ -31,12 +31,12 @@ def clone_model(model: Model) -> Any:
     >>> clone_model(model).output_shape
     (None, 1)
     """
+    from .layers.serialization import deserialize, serialize, sharing
     from .state import custom_classes
 
     classes = custom_classes(model)
-    config = model.get_config()
-    with custom_object_scope(classes):
-        clone = type(model).from_config(config, custom_objects=classes)
+    with custom_object_scope(classes), sharing(new=True):
+        clone = deserialize(serialize(model), classes)
         if model.compiled:
             clone.compile_from_config(model.get_compile_config())
     for variable, original in zip(clone.weights, model.weights, strict=False):  # a model that data builds has none yet

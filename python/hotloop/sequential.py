@@ -7,6 +7,7 @@ from typing import Any
 
 from .layers.input_layer import Input, InputLayer
 from .layers.layer import Layer
+from .layers.serialization import sharing
 from .model import Model
 from .tensor import KerasTensor
 from .tree import flatten
@@ -157,6 +158,7 @@ class Sequential(Model):
     def _sublayers(self) -> list[Layer]:
         return list({id(layer): layer for layer in self._layers}.values())
 
+    @sharing()
     def get_config(self) -> dict[str, Any]:
         """Name, layers in order, and the input if it is known."""
         from .layers import serialize
@@ -171,6 +173,7 @@ class Sequential(Model):
         }
 
     @classmethod
+    @sharing()
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None) -> Sequential:
         """The same model with new weights."""
         from .layers import deserialize

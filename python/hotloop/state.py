@@ -10,8 +10,7 @@ import numpy as np
 from . import losses, metrics, optimizers
 from .compiled import Compiled
 from .identifiers import Configurable, custom_object_scope, saved_name
-from .layers import deserialize
-from .layers.serialization import class_name, layer_classes
+from .layers.serialization import class_name, deserialize, layer_classes, serialize, sharing
 from .optimizers.schedules import LearningRateSchedule
 from .overrides import is_ours
 from .slab import at_rest
@@ -43,9 +42,10 @@ def _state_at_rest(model: Model) -> dict[str, Any]:
     inputs = None
     if model._inputs is not None and not _describes_inputs(model):
         inputs = map_structure(lambda t: {"shape": list(t.shape[1:]), "dtype": t.dtype, "name": t.name}, model._inputs)
+    with sharing(new=True):
+        description = serialize(model)
     return {
-        "class_name": class_name(type(model)),
-        "config": model.get_config(),
+        **description,
         "inputs": inputs,
         "weights": model.get_weights(),
         "compile": model.get_compile_config(),
@@ -85,7 +85,7 @@ def build_inputs(model: Model, inputs: Any) -> None:
 
 def rebuild(state: Mapping[str, Any]) -> Any:
     """The model of a state, with its classes in "classes" (pickle and deepcopy only)."""
-    with custom_object_scope(state.get("classes")):
+    with custom_object_scope(state.get("classes")), sharing(new=True):
         model = deserialize({"class_name": state["class_name"], "config": state["config"]}, state.get("classes"))
         model._set_state(state)
     return model

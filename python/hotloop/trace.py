@@ -228,7 +228,13 @@ class Trace:
                 f"[{self.layer_name}] expected variable '{variable.path}' of dtype {self.dtype}, received "
                 f"{variable.dtype}. All layers of a model compute in one precision."
             )
-        index = len(self._variables) if self._index_of is None else self._index_of(variable)
+        try:
+            index = len(self._variables) if self._index_of is None else self._index_of(variable)
+        except KeyError:
+            raise TraceError(
+                f"[{self.layer_name}] expected variables that the model's layers hold, received '{variable.path}', "
+                "which none of them does. Make it an attribute of a layer, or write a number."
+            ) from None
         value = self.graph.variable(index, list(variable.shape), variable.trainable and not self.freezes, variable.path)
         self._name(variable, value)
         return value

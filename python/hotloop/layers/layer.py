@@ -120,6 +120,8 @@ class Layer(Initialised, Operation):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A layer with new weights from what `get_config` gave."""
+        if cls.get_config is Layer.get_config:
+            config = _with_layers(config)
         parameters = inspect.signature(cls.__init__).parameters
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             return cls(**config)
@@ -461,6 +463,24 @@ def _own_training(call: Callable[..., Any]) -> bool:
     return parameter is not None and parameter.default is True
 
 
+def _described(leaf: Any) -> Any:
+    """A layer among a layer's arguments as {"layer": description}; anything else as it is."""
+    from .serialization import serialize
+
+    return {"layer": serialize(leaf)} if isinstance(leaf, Layer) else leaf
+
+
+def _with_layers(value: Any) -> Any:
+    """Arguments with layers in place of what `_described` wrote."""
+    from .serialization import deserialize
+
+    if isinstance(value, Mapping) and set(value) == {"layer"} and isinstance(value["layer"], Mapping):
+        return deserialize(value["layer"])
+    if isinstance(value, Mapping):
+        return {key: _with_layers(item) for key, item in value.items()}
+    return [_with_layers(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def _plain_arguments(layer: Layer) -> dict[str, Any]:
     args, kwargs = layer._arguments
     signature = inspect.signature(type(layer).__init__)
@@ -468,6 +488,7 @@ def _plain_arguments(layer: Layer) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name, value in bound:
         given.update(value if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD else {name: value})
+    given = {name: map_structure(_described, value) for name, value in given.items()}
     for name, value in given.items():
         if not all(leaf is None or isinstance(leaf, (str, int, float)) for leaf in flatten(value)):
             raise NotImplementedError(

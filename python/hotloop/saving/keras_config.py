@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..identifiers import CUSTOM
-from ..layers.serialization import class_name, layer_classes
+from ..layers.serialization import class_name, layer_classes, sharing
 from ..tensor import KerasTensor
 from ..tree import map_structure
 from .keras_graph import graph_from_keras, graph_to_keras
@@ -46,6 +46,11 @@ def model_to_keras(model: Any) -> dict[str, Any]:
 
 def layer_to_keras(layer: Any) -> dict[str, Any]:
     """The description of a layer, or of a model inside another."""
+    with sharing() as shared:
+        return shared.noted(layer, _layer_to_keras(layer))
+
+
+def _layer_to_keras(layer: Any) -> dict[str, Any]:
     name, saved = type(layer).__name__, class_name(type(layer))
     ours = layer_classes().get(name) is type(layer)
     if ours:
@@ -113,9 +118,10 @@ def object_to_keras(description: Mapping[str, Any], module: str) -> dict[str, An
     if ours:
         _check_known(name)
     config = {key: _to_keras(value, key) for key, value in config.items()}
+    number = {key: value for key, value in description.items() if key == "shared_object_id"}
     return {
         "module": f"keras.{module}" if ours else None, "class_name": name, "config": config,
-        "registered_name": None if ours else name,
+        "registered_name": None if ours else name, **number,
     }  # fmt: skip
 
 
@@ -185,6 +191,13 @@ def layer_from_keras(description: Any) -> dict[str, Any]:
     ValueError
         For what is no description, or needs code that a file cannot hold.
     """
+    described = _layer_from_keras(description)
+    if "shared_object_id" in description:
+        described["shared_object_id"] = description["shared_object_id"]
+    return described
+
+
+def _layer_from_keras(description: Any) -> dict[str, Any]:
     name, config = _parts(description)
     if name == "Model" and isinstance(config, Mapping) and "input_layers" in config:
         name = "Functional"

@@ -43,7 +43,8 @@ def graph_to_keras(model: Any, layer_to_keras: Callable[[Any], dict[str, Any]]) 
             if node.inputs:
                 args, kwargs = node.arguments(described)
                 nodes.append({"args": list(args), "kwargs": kwargs})
-        layers.append({**layer_to_keras(operation), "name": operation.name, "inbound_nodes": nodes})
+        layers.append(layer_to_keras(operation))
+        layers[-1].update(name=operation.name, inbound_nodes=nodes)
     return {
         "name": model.name,
         "trainable": model.trainable,

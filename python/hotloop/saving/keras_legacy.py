@@ -71,7 +71,7 @@ def _old(config: Any) -> Any:
         return config
     layers = []
     for layer in config["layers"]:
-        kept = {key: layer[key] for key in ("class_name", "name", "inbound_nodes") if key in layer}
+        kept = {key: layer[key] for key in ("class_name", "name", "inbound_nodes", "shared_object_id") if key in layer}
         if layer["module"] is None:
             kept["class_name"] = layer["registered_name"]
         layers.append({**kept, "config": _old(layer["config"])})

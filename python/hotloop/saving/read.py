@@ -39,10 +39,11 @@ def refusing(path: object) -> Iterator[None]:
 
 def model_of(description: Mapping[str, Any], custom_objects: Mapping[str, type] | None) -> Any:
     """The model of a description, with new weights; ValueError if it describes something else."""
-    from ..layers import deserialize
+    from ..layers.serialization import deserialize, sharing
     from ..model import Model
 
-    model = deserialize({"class_name": description["class_name"], "config": description["config"]}, custom_objects)
+    with sharing(new=True):
+        model = deserialize({"class_name": description["class_name"], "config": description["config"]}, custom_objects)
     if not isinstance(model, Model):
         raise ValueError(f"class_name {description['class_name']!r}, which is no model")
     return model

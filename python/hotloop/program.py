@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,24 @@ def _column(feed: Feed, array: np.ndarray, where: str) -> np.ndarray:
         check_codes(
             array, feed.limit, where, f"{'labels' if kind == 'y' else 'codes'} of '{feed.name}'", _limit_hint(feed)
         )
+    elif kind == "x" and feed.dtype == "float32" and array.dtype.kind in "iu" and array.dtype.itemsize > 2:
+        _warn_of_rounding(feed, array, where)
     return readable(array)
+
+
+def _warn_of_rounding(feed: Feed, array: np.ndarray, where: str) -> None:
+    """float32 holds every whole number up to 2**24, and few of those beyond: codes and keys would become others."""
+    if not array.size or -(2**24) <= int(array.min()) <= int(array.max()) <= 2**24:
+        return
+    wrong = array[array.astype(np.float32).astype(np.float64) != array]
+    if wrong.size:
+        warnings.warn(
+            f"[{where}] expected whole numbers that float32 holds in input '{feed.name}', received {wrong.flat[0]}, "
+            f"which becomes {np.float32(wrong.flat[0]):.0f}. Look codes up (IntegerLookup, Hashing, Embedding), scale "
+            "numbers beforehand, or compute in float64.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def _target_hint(feed: Feed, array: np.ndarray) -> str:

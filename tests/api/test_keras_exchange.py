@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Keras's own
 X, Y = saving_cases.X, saving_cases.Y
 SUFFIXES = (".keras", ".h5")
 # Keras has no float64 on JAX, and no functions of these names; its RandomCrop leaves images as they are in inference.
-ONLY_OURS = ("double", "activated", "with_bare_operations", "noisy", "augmented", "residual")
+ONLY_OURS = ("double", "activated", "block_sparse", "with_bare_operations", "noisy", "augmented", "residual")
 MODELS = [make for make in saving_cases.MODELS if make.__name__ not in ONLY_OURS]
 
 

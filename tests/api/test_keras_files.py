@@ -17,7 +17,7 @@ from saving_cases import L, X, Y, compiled, fit, same_weights
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed")
 SUFFIXES = (".keras", ".h5")
-ONLY_OURS = ("activated", "with_bare_operations", "noisy", "residual")
+ONLY_OURS = ("activated", "block_sparse", "with_bare_operations", "noisy", "residual")
 MODELS = [make for make in saving_cases.MODELS if make.__name__ not in ONLY_OURS]
 
 

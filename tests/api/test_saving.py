@@ -305,7 +305,7 @@ def test_what_is_no_path_is_refused():
         model.save("")
 
 
-NOT_IN_WORDS_OF_KERAS = ("activated", "noisy", "residual", "with_bare_operations")
+NOT_IN_WORDS_OF_KERAS = ("activated", "block_sparse", "noisy", "residual", "with_bare_operations")
 
 
 @pytest.mark.parametrize("make", [make for make in MODELS if make.__name__ not in NOT_IN_WORDS_OF_KERAS])

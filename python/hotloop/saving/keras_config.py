@@ -22,8 +22,8 @@ from .keras_graph import graph_from_keras, graph_to_keras
 # What hotloop has and Keras has not: a file of Keras cannot hold it.
 NOT_IN_KERAS = frozenset(
     {
-        "BatchEnsembleDense", "DropConnectDense", "LayerScale", "OneCycle", "PowerDecay", "RReLU", "Residual", "swiglu",
-        "geglu", "reglu", "Contrastive", "MarginRanking", "Quantile", "RandomSign", "Triplet",
+        "BatchEnsembleDense", "BlockSparseDense", "DropConnectDense", "LayerScale", "OneCycle", "PowerDecay", "RReLU",
+        "Residual", "swiglu", "geglu", "reglu", "Contrastive", "MarginRanking", "Quantile", "RandomSign", "Triplet",
     }
 )  # fmt: skip
 _PRECISIONS = ("float32", "float64", "int32", "string")

@@ -8,20 +8,19 @@ HL_INLINE Vec<T> lasting_zero(bool keeps_zeros) {
   return Vec<T>(keeps_zeros ? T(0) : kNaN<T>);
 }
 
-// One vector of elements by its gradient g: all lanes, or those in `keep` while the others, pads, become zero.
+// One vector of elements by its gradient g: all lanes, or those in `keep` that are not `zero` while the others, pads and
+// pruned weights, become zero, and so do their slots.
 template <class T, int kSlots, bool kMasked, class Rule>
-HL_INLINE void update_vector(const Rule& rule, Vec<T> decay, Vec<T> zero, const OptimizerRange& range, int64_t i, Vec<T> g,
-                             typename Vec<T>::Mask keep) {
+HL_INLINE void update_vector(const Rule& rule, Vec<T> decay, Vec<T> zero, const OptimizerRange& range, int64_t i,
+                             Vec<T> g, typename Vec<T>::Mask keep) {
   using V = Vec<T>;
   T* w = static_cast<T*>(range.w) + i;
-  const V before = V::load(w);
-  const typename V::Mask pruned = before == zero;
-  V weight = before * decay;
+  V weight = V::load(w);
+  if constexpr (kMasked) keep = keep & (weight != zero);
+  weight *= decay;
   V slots[kSlots + 1];
   for (int s = 0; s < kSlots; ++s) slots[s] = V::load(static_cast<T*>(range.slots[s]) + i);
   rule.update(weight, g, slots);
-  weight = select(pruned, V(0), weight);
-  if constexpr (directs<Rule>(0)) g = select(pruned, V(0), g);
   (kMasked ? select(keep, weight, V(0)) : weight).store(w);
   if constexpr (directs<Rule>(0)) (kMasked ? select(keep, g, V(0)) : g).store(static_cast<T*>(range.u) + i);
   for (int s = 0; s < kSlots; ++s)
@@ -50,14 +49,14 @@ HL_INLINE void update_range(const RuleOfStep<Rule>& step, const OptimizerRange& 
   int64_t panel = rows.begin / K, k = rows.begin - panel * K;
   for (int64_t row = rows.begin; row < rows.end; ++panel, k = 0) {
     const int64_t last = least(rows.end, row + K - k), columns = N - panel * NR;
-    if (columns >= NR)
+    if (columns >= NR && !range.keeps_zeros)
       for (; row < last; ++row, ++k)
         for (int64_t n = 0; n < NR; n += V::kLanes)
           update_vector<T, kSlots, false>(rule, decay, zero, range, row * NR + n, gradient(panel, k, n, row * NR + n),
                                           V::first(NR));
     else
       for (; row < last; ++row, ++k)
-        for (int64_t n = 0; n < columns; n += V::kLanes)
+        for (int64_t n = 0; n < least(NR, columns); n += V::kLanes)
           update_vector<T, kSlots, true>(rule, decay, zero, range, row * NR + n, gradient(panel, k, n, row * NR + n),
                                          V::first(columns - n));
   }
@@ -120,12 +119,11 @@ HL_KERNEL_TEXT void gradient_sum(const GradientSum& a, const RunState& run, Work
 }
 
 // Of rows `row` to `last` - 1 of the panels, as vectors; columns beyond N count nothing, nor what keeps a weight zero.
-template <class T>
+template <class T, bool kKeepsZeros>
 HL_INLINE double squares_of_panels(const T* g, const OptimizerRange& range, int64_t row, int64_t last) {
   using V = Vec<T>;
   const PanelShape& shape = range.shape;
-  const T* w = range.keeps_zeros ? static_cast<const T*>(range.w) : g;
-  const V zero = lasting_zero<T>(range.keeps_zeros);
+  const T* w = static_cast<const T*>(range.w);
   constexpr int64_t NR = panel_columns<T>(), kVectors = NR / V::kLanes;
   double total = 0;
   while (row < last) {
@@ -135,7 +133,8 @@ HL_INLINE double squares_of_panels(const T* g, const OptimizerRange& range, int6
     for (; row < end; ++row)
       for (int64_t v = 0; v < kVectors; ++v) {
         const int64_t i = row * NR + v * V::kLanes;
-        const V x = select(V::load(w + i) == zero, V(0), V::load(g + i));
+        V x = V::load(g + i);
+        if constexpr (kKeepsZeros) x = select(V::load(w + i) == V(0), V(0), x);
         squares[v] = fma(x, x, squares[v]);
       }
     for (int64_t v = 0; v < kVectors; ++v)
@@ -168,7 +167,8 @@ HL_KERNEL_TEXT void gradient_squares(const GradientSquares& a, const RunState&, 
     const int64_t blocks = norm_blocks(shape, NR), end = least(blocks, mine.end - before);
     for (int64_t i = mine.begin > before ? mine.begin - before : 0; i < end; ++i) {
       const int64_t first = i * kNormRows, last = least(first + kNormRows, shape.panels(NR) * shape.K);
-      const double squares = squares_of_panels(g, a.ranges[r], first, last);
+      const double squares = a.ranges[r].keeps_zeros ? squares_of_panels<T, true>(g, a.ranges[r], first, last)
+                                                     : squares_of_panels<T, false>(g, a.ranges[r], first, last);
       a.blocks[before + i] = __builtin_isfinite(squares) ? squares : large_squares(g, a.ranges[r], first, last);
     }
     before += blocks;

@@ -26,11 +26,6 @@ def cut(model: keras.Model) -> None:
     model.set_weights([np.where((w.ndim == 2) & (np.abs(w) < TINY), 0, w) for w in model.get_weights()])
 
 
-def zeros(model: keras.Model) -> float:
-    kernels = [w for w in model.get_weights() if w.ndim == 2]
-    return sum(int(np.sum(w == 0)) for w in kernels) / sum(w.size for w in kernels)
-
-
 def run(data: Data) -> Figures:
     figures = {}
     ftrl = keras.optimizers.Ftrl(0.1, initial_accumulator_value=0.001, l1_regularization_strength=0.001)
@@ -44,7 +39,7 @@ def run(data: Data) -> Figures:
         if "cut" in name:
             cut(model)
             figures[f"{name}: accuracy"] = model.evaluate(*data.test, verbose=0)[1]
-        figures[f"{name}: share of zeros"] = zeros(model)
+        figures[f"{name}: share of zeros"] = keras.pruning.sparsity(model).zeros
     return figures
 
 

@@ -5,6 +5,7 @@ images. Predictions of the compressed model (blocks) and the dense one are timed
 time, on one worker: medians of ratios, with quartiles.
 
     python -m benchmarks.pruning [--seeds 5] [--epochs 20] [--sparsity 0.9] [--rounds 400]
+    python -m benchmarks.pruning --products     dense over sparse time of single products, by the share of blocks left
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import numpy as np
 
 import hotloop as keras
 from hotloop import pruning
+from hotloop.layers.sparse_dense import blocks_of
+from hotloop.pruning.compressing import product_timers
 
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -91,13 +94,33 @@ def compare(names: tuple[str, str], calls: list[Callable[[np.ndarray], Any]], x:
     )
 
 
+def products() -> None:
+    """Print how many times as fast a product is with only a share of its blocks."""
+    shares, rng = (0.05, 0.1, 0.3, 0.5, 0.7, 0.9), np.random.default_rng(0)
+    print("rows  inputs x units  " + "".join(f"{share:8.0%}" for share in shares))
+    for inputs, units in ((784, 300), (300, 100), (100, 10), (64, 64), (2048, 2048)):
+        for rows in (1, 8, 256):
+            ratios = []
+            for share in shares:
+                kept = (rng.random((inputs, -(-units // 16))) < share).repeat(16, axis=1)[:, :units]
+                kernel = np.where(kept, rng.standard_normal((inputs, units)), 0).astype(np.float32)
+                sparse, dense = product_timers(kernel, *blocks_of(kernel), rows)
+                times = [(sparse(), dense()) for _ in range(3)]
+                ratios.append(min(b for _, b in times) / min(a for a, _ in times))
+            print(f"{rows:4}  {inputs:6} x {units:<6} " + "".join(f"{ratio:8.2f}" for ratio in ratios), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=20, help="of the training, and again of the pruning")
     parser.add_argument("--sparsity", type=float, default=0.9)
     parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--products", action="store_true", help="time single products instead")
     options = parser.parse_args()
+    if options.products:
+        products()
+        return
     data, test = mnist()
     losses: dict[str, list[float]] = {"blocks": [], "weights": []}
     for seed in range(options.seeds):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +34,8 @@ def compress(model: Model, rows: int = 1, most: float | None = None) -> Any:
         How many rows a prediction will have; this many are timed, on one worker.
     most : float, optional
         Take every layer of which at most this share of the blocks is not zero, instead of timing it: the same choice on
-        every machine. 0.3 is a good one where layers are not tiny.
+        every machine. With half of the blocks left the sparse product was still the faster one of nearly all that
+        `python -m benchmarks.pruning --products` times.
 
     Returns
     -------
@@ -150,14 +151,23 @@ def _replaced(config: Any, found: Mapping[str, BlockSparseDense]) -> Any:
 
 def _is_faster(kernel: np.ndarray, indices: np.ndarray, offsets: np.ndarray, values: np.ndarray, rows: int) -> bool:
     """Whether the sparse product of a kernel takes less time than the dense one; they are timed in turns."""
+    sparse, dense = product_timers(kernel, indices, offsets, values, rows)
+    times = [(sparse(), dense()) for _ in range(3)]
+    return min(a for a, _ in times) < min(b for _, b in times)
+
+
+def product_timers(
+    kernel: np.ndarray, indices: np.ndarray, offsets: np.ndarray, values: np.ndarray, rows: int
+) -> list[Callable[[], float]]:
+    """Two functions that give the seconds, on one worker, of the product by the blocks and of that by the kernel."""
     attrs = {"units": kernel.shape[1], "indices": indices.tolist(), "offsets": offsets.tolist()}
-    products = [("sparse_dense", values.reshape(-1), attrs), ("matmul", kernel, {})]
-    timed = [_timer(op, weights, attrs, kernel.shape[0], rows) for op, weights, attrs in products]
-    sparse, dense = (min(times) for times in zip(*((run() for run in timed) for _ in range(3)), strict=True))
-    return sparse < dense
+    products: list[tuple[str, np.ndarray, dict[str, Any]]] = [
+        ("sparse_dense", values.reshape(-1), attrs), ("matmul", kernel, {})
+    ]  # fmt: skip
+    return [_timer(op, weights, given, kernel.shape[0], rows) for op, weights, given in products]
 
 
-def _timer(op: str, weights: np.ndarray, attrs: dict[str, Any], features: int, rows: int) -> Any:
+def _timer(op: str, weights: np.ndarray, attrs: dict[str, Any], features: int, rows: int) -> Callable[[], float]:
     dtype = weights.dtype.name
     graph = _core.Graph(dtype)
     x = graph.input((features,), dtype, "x")

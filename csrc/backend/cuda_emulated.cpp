@@ -10,7 +10,8 @@ namespace {
 
 template <class Args, void (*kernel)(const Args&, const RunState&, Worker) noexcept>
 void call(const void* args, const RunState& run, Worker worker) noexcept {
-  for (int i = 0; i < worker.count; ++i) kernel(*static_cast<const Args*>(args), run, {i, worker.count});
+  const int count = int(ceil_div(worker.count, kBlockThreads)) * kBlockThreads;
+  for (int i = 0; i < count; ++i) kernel(*static_cast<const Args*>(args), run, {i, count});
 }
 
 void* allocate(int64_t bytes) noexcept {

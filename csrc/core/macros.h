@@ -18,3 +18,17 @@
 #define HL_ON_DEVICE(device, host) (host)
 #endif
 #define HL_RESTRICT __restrict__
+
+// A whole number whose value nvcc cannot follow, so that it computes nothing from it ahead, outside the loop it is in.
+#if defined(__CUDA_ARCH__)
+#define HL_JUST_HERE(number) asm volatile("" : "+l"(number))
+#else
+#define HL_JUST_HERE(number)
+#endif
+// Before a loop: how many turns of it nvcc writes out. Left to itself it writes out all and runs out of registers.
+#define HL_PRAGMA(text) _Pragma(#text)
+#if defined(__CUDACC__)
+#define HL_TURNS(count) HL_PRAGMA(unroll count)
+#else
+#define HL_TURNS(count)
+#endif

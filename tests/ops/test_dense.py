@@ -78,6 +78,23 @@ def test_a_layer_of_rank_three_keeps_rows_apart(steps, K, N, dtype, rng):
     harness.check_op(dense(rng, 5, K, N, "tanh", middle=(steps,)), dtype, rng)
 
 
+@pytest.mark.parametrize(
+    ("M", "K", "N"),
+    [(1601, 19, 1030), (650, 70, 645), (70, 700, 650), (2049, 66, 67), (16, 130, 33), (17, 63, 31), (15, 65, 49)],
+)
+def test_a_layer_is_right_in_every_tile_and_cut_of_a_device(M, K, N, dtype, rng):
+    """Shapes on both sides of where ops/gemm_cuda.h chooses another tile, for forward and for both gradients."""
+    harness.check_op(dense(rng, M, K, N, "elu"), dtype, rng, differences=False)
+
+
+@pytest.mark.parametrize(("M", "K", "N"), [(1600, 65, 1025), (650, 64, 645)])
+def test_a_row_has_the_same_bits_in_every_tile_of_a_device(M, K, N, dtype, rng):
+    x, w = rng.standard_normal((M, K)).astype(dtype), rng.standard_normal((K, N)).astype(dtype)
+    whole = Case("dense", [x], {}, [w]).run(dtype=dtype).output
+    for rows in (slice(0, 1), slice(5, 60), slice(7, 500)):
+        assert harness.same_bits(whole[rows], Case("dense", [x[rows]], {}, [w]).run(dtype=dtype).output)
+
+
 def transposed(rng, op, M, K, N, middle=()):
     variables = [rng.standard_normal((N, K)) / np.sqrt(K), rng.standard_normal(N)][: 1 + (op == "dense")]
     return Case(

@@ -30,8 +30,8 @@ suppress_warnings = ["myst.xref_missing"]  # links to files of the repository: t
 MODULES = (
     "models", "layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics",
     "optimizers", "optimizers.schedules", "callbacks", "ops", "random", "datasets.digits", "datasets.mnist",
-    "datasets.fashion_mnist", "datasets.california_housing", "utils", "config", "backend", "pretraining", "pruning",
-    "saving", "search", "catalog", "table", "testing",
+    "datasets.fashion_mnist", "datasets.california_housing", "utils", "config", "backend", "inference", "pretraining",
+    "pruning", "saving", "search", "catalog", "table", "testing",
 )  # fmt: skip
 PAGES = Path(__file__).parent / "reference"
 

@@ -15,8 +15,13 @@ void bind_graph(py::module_& m) {
             return g.input(shape, dtype_from(dtype), name);
           },
           py::arg("shape"), py::arg("dtype"), py::arg("name") = "", "Adds an input; shape is that of one row.")
-      .def("variable", &Graph::variable, py::arg("index"), py::arg("shape"), py::arg("trainable"),
-           py::arg("name") = "", "Refers to variable `index` of the trainer that will plan this graph.")
+      .def(
+          "variable",
+          [](Graph& g, int index, const Shape& shape, bool trainable, const std::string& name, const std::string& dtype) {
+            return g.variable(index, shape, trainable, name, dtype.empty() ? g.dtype() : dtype_from(dtype));
+          },
+          py::arg("index"), py::arg("shape"), py::arg("trainable"), py::arg("name") = "", py::arg("dtype") = "",
+          "Refers to variable `index` of the trainer that will plan this graph, stored in this type.")
       .def(
           "add",
           [](Graph& g, const std::string& op, const std::vector<int>& inputs, const py::dict& attrs,

@@ -17,10 +17,15 @@ namespace {
 
 using Rates = py::array_t<double, py::array::c_style>;
 
+// `stored`: how each variable is, where any is stored in another type than the arithmetic's.
 std::unique_ptr<Trainer> make_trainer(const std::vector<std::pair<std::string, Shape>>& variables,
-                                      const std::string& dtype, int n_threads) {
+                                      const std::string& dtype, int n_threads,
+                                      const std::vector<std::string>& stored) {
   std::vector<VariableSpec> specs;
-  for (const auto& [name, shape] : variables) specs.push_back({name, shape});
+  if (!stored.empty() && stored.size() != variables.size())
+    throw ValueError("[trainer] expected a type for each of " + std::to_string(variables.size()) + " variables.");
+  for (const auto& [name, shape] : variables)
+    specs.push_back({name, shape, dtype_from(stored.empty() ? dtype : stored[specs.size()])});
   return std::make_unique<Trainer>(dtype_from(dtype), std::move(specs), n_threads);
 }
 
@@ -124,7 +129,7 @@ std::vector<double> time_steps(Trainer& trainer, Plan& plan, const PyDataset& da
 }
 
 py::array get(Trainer& trainer, Slab::Part part, int slot, int i) {
-  py::array array(numpy_dtype(trainer.dtype()), trainer.slab().spec(i).shape);
+  py::array array(numpy_dtype(trainer.slab().dtype_of(i)), trainer.slab().spec(i).shape);
   void* data = array.mutable_data();
   Unlocked unlocked;
   trainer.get(part, slot, i, data);
@@ -146,8 +151,9 @@ void set(Trainer& trainer, Slab::Part part, int slot, int i, const py::array& ar
   if (shape != spec.shape)
     throw ValueError("[variable '" + spec.name + "'] expected shape " + to_string(spec.shape) + ", received " +
                      to_string(shape) + ".");
-  if (dtype_of(array) != trainer.dtype() || !(array.flags() & py::array::c_style))
-    throw ValueError("[variable '" + spec.name + "'] expected a C-contiguous " + name_of(trainer.dtype()) + " array.");
+  const DType dtype = trainer.slab().dtype_of(i);
+  if (dtype_of(array) != dtype || !(array.flags() & py::array::c_style))
+    throw ValueError("[variable '" + spec.name + "'] expected a C-contiguous " + name_of(dtype) + " array.");
   const void* data = array.data();
   Unlocked unlocked;
   trainer.set(part, slot, i, data);
@@ -226,7 +232,8 @@ void bind_trainer(py::module_& m) {
       .def("describe", &describe, "One dict a step: node, op, kernel, flops, bytes, barrier.");
 
   py::class_<Trainer>(m, "Trainer", "Owns variables and optimizer slots, and runs batches.")
-      .def(py::init(&make_trainer), py::arg("variables"), py::arg("dtype") = "float32", py::arg("n_threads") = 0)
+      .def(py::init(&make_trainer), py::arg("variables"), py::arg("dtype") = "float32", py::arg("n_threads") = 0,
+           py::arg("stored") = std::vector<std::string>())
       .def(
           "plan",
           [](Trainer& t, const Graph& graph, int64_t max_rows, bool training, bool update, bool input_gradients,

@@ -13,6 +13,7 @@ constexpr Named kNames[] = {
     {DType::f32, "float32"}, {DType::f64, "float64"}, {DType::i32, "int32"},   {DType::u8, "uint8"},
     {DType::i8, "int8"},     {DType::u16, "uint16"},  {DType::i16, "int16"},   {DType::u32, "uint32"},
     {DType::i64, "int64"},   {DType::u64, "uint64"},  {DType::f16, "float16"}, {DType::b8, "bool"},
+    {DType::bf16, "bfloat16"},
 };
 
 }  // namespace

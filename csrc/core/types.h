@@ -8,14 +8,15 @@
 
 namespace hl {
 
-// Arithmetic runs in f32 or f64; i32 carries class labels and category codes; the others only appear as the
-// element types of a user's arrays, converted while a batch is gathered.
-enum class DType : uint8_t { f32, f64, i32, u8, i8, u16, i16, u32, i64, u64, f16, b8 };
+// Arithmetic runs in f32 or f64; i32 carries class labels and category codes; i8, f16 and bf16 may be how weights are
+// stored (ops/compact.h); the others only appear as the element types of a user's arrays, converted while a batch is
+// gathered.
+enum class DType : uint8_t { f32, f64, i32, u8, i8, u16, i16, u32, i64, u64, f16, b8, bf16 };
 
 constexpr HL_INLINE int64_t size_of(DType t) {
   switch (t) {
     case DType::u8: case DType::i8: case DType::b8: return 1;
-    case DType::u16: case DType::i16: case DType::f16: return 2;
+    case DType::u16: case DType::i16: case DType::f16: case DType::bf16: return 2;
     case DType::f32: case DType::i32: case DType::u32: return 4;
     default: return 8;
   }

@@ -62,7 +62,7 @@ Buf Planner::input(int i) {
   Buf& buf = values_[size_t(id)];
   if (!buf) {  // a variable at its first use; any other value was made by an earlier node
     const Variable& variable = variable_of(value(id));
-    buf = new_buffer(variable.shape.elements(kernels_.panel_width) * size_of(dtype()), 0, variable.weight);
+    buf = new_buffer(variable.bytes, 0, variable.weight);
   }
   return buf;
 }
@@ -91,8 +91,7 @@ Buf Planner::grad_input(int i) {
     bool first = !gradients_[size_t(input_value(i))];
     for (const auto& [other, contribution] : contributions_)
       first = first && (other == i || input_value(other) != input_value(i));
-    buf = new_buffer(variable.shape.elements(kernels_.panel_width) * size_of(dtype()), 0,
-                     first ? variable.gradient : nullptr);
+    buf = new_buffer(variable.bytes, 0, first ? variable.gradient : nullptr);
   }
   return buf;
 }

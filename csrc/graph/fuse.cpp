@@ -38,7 +38,7 @@ class Rewriting {
     for (int v : values) {
       if (now_[size_t(v)] < 0) {  // a variable, met for the first time
         const Value& old = graph_.value(v);
-        now_[size_t(v)] = result_.variable(old.variable, old.spec.shape, old.trainable, old.name);
+        now_[size_t(v)] = result_.variable(old.variable, old.spec.shape, old.trainable, old.name, old.spec.dtype);
       }
       result.push_back(now_[size_t(v)]);
     }

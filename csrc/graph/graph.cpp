@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "ops/compact.h"
 
 namespace hl {
 namespace {
@@ -73,13 +74,16 @@ int Graph::input(const Shape& sample, DType dtype, const std::string& name) {
   return add("input", {}, attrs, name);
 }
 
-int Graph::variable(int index, const Shape& shape, bool trainable, const std::string& name) {
+int Graph::variable(int index, const Shape& shape, bool trainable, const std::string& name, DType dtype) {
   check_variable_shape(name, shape);
   if (index < 0)
     throw ValueError("[variable '" + name + "'] expected a number of at least 0, received " + std::to_string(index) +
                      ".");
+  if (dtype != dtype_ && (!is_compact(dtype) || trainable))
+    throw ValueError("[variable '" + name + "'] expected dtype " + name_of(dtype_) +
+                     ", or one of int8, bfloat16 and float16 that is not trained, received " + name_of(dtype) + ".");
   Value v;
-  v.spec = {shape, dtype_};
+  v.spec = {shape, dtype};
   v.name = name;
   v.variable = index;
   v.trainable = trainable;
@@ -90,6 +94,10 @@ int Graph::variable(int index, const Shape& shape, bool trainable, const std::st
 int Graph::add(const std::string& op, const std::vector<int>& inputs, const Attrs& attrs, const std::string& name) {
   for (int id : inputs) value(id);
   Node node{&find_op(op), attrs, inputs, -1, name};
+  for (int id : inputs)
+    if (value(id).variable >= 0 && value(id).spec.dtype != dtype_ && !node.op->reads_compact)
+      throw ValueError("[" + op + " '" + name + "'] expected weights of " + name_of(dtype_) + ", received '" +
+                       value(id).name + "' of " + name_of(value(id).spec.dtype) + ".");
   NodeInfer infer(node, *this);
   node.op->infer(infer);
   if (infer.has_result) {

@@ -35,7 +35,8 @@ class Graph {
   explicit Graph(DType dtype);  // of the arithmetic: f32 or f64
 
   int input(const Shape& sample, DType dtype, const std::string& name);  // shape without the batch axis
-  int variable(int index, const Shape& shape, bool trainable, const std::string& name);
+  // Stored in `dtype`: the arithmetic's, or a compact one (ops/compact.h), which nothing trains.
+  int variable(int index, const Shape& shape, bool trainable, const std::string& name, DType dtype);
   int add(const std::string& op, const std::vector<int>& inputs, const Attrs& attrs, const std::string& name);
   void output(int value);
 

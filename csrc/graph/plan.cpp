@@ -42,7 +42,7 @@ Plan::Plan(const Graph& graph, const Kernels& kernels, const std::vector<Variabl
       throw ValueError("[plan] expected a variable of this trainer, received number " + std::to_string(v.variable) +
                        ".");
     const PanelShape shape = panel_shape(v.spec.shape), held = variables[size_t(v.variable)].shape;
-    if (shape.K != held.K || shape.N != held.N)
+    if (shape.K != held.K || shape.N != held.N || v.spec.dtype != variables[size_t(v.variable)].dtype)
       throw ValueError("[plan] expected variable '" + v.name + "' to have the trainer's shape, received " +
                        to_string(v.spec.shape) + ".");
   }

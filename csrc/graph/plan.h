@@ -23,6 +23,8 @@ struct Variable {
   void* gradient = nullptr;
   std::vector<void*> slots;
   PanelShape shape{0, 0};
+  DType dtype = DType::f32;  // in which it is stored
+  int64_t bytes = 0;         // of its panels
   bool decays = true;  // by the optimizer's weight decay
   bool keeps_zeros = false;  // through updates
   double rate_factor = 1;

@@ -8,6 +8,7 @@
 // one_hot: x (M,S) int32 -> y (M,T), or (M,S,T) where each of S codes gets its own vector. Codes outside 0 .. T - 1 set
 // nothing. No gradients flow. Flops: none. Bytes: source and y once each.
 #pragma once
+#include "core/small_floats.h"
 #include "core/tensor.h"
 
 namespace hl {
@@ -33,24 +34,5 @@ struct OneHot {
   int64_t tokens;
   bool count;  // else 0 or 1
 };
-
-// IEEE half precision to float, without F16C: shifts the bits into place, then corrects the two odd exponents.
-HL_INLINE float half_to_float(uint16_t half) {
-  constexpr uint32_t kBias = (127 - 15) << 23, kExponent = 0x1fu << 23;
-  const uint32_t shifted = uint32_t(half & 0x7fff) << 13, exponent = shifted & kExponent;
-  union {
-    uint32_t bits;
-    float value;
-  } whole = {shifted + kBias};
-  union {
-    uint32_t bits;
-    float value;
-  } small = {shifted + kBias + (1u << 23)};
-  small.value -= 6.103515625e-05f;  // 2^-14: half's subnormals become normal floats
-  whole.bits += exponent == kExponent ? kBias : 0;
-  whole.bits = exponent == 0 ? small.bits : whole.bits;
-  whole.bits |= uint32_t(half & 0x8000) << 16;
-  return whole.value;
-}
 
 }  // namespace hl

@@ -62,7 +62,7 @@ HL_INLINE ConvertRun<D> converter(DType source) {
     case DType::u16: return convert_run<uint16_t, D>;
     case DType::u32: return convert_run<uint32_t, D>;
     case DType::u64: return convert_run<uint64_t, D>;
-    case DType::b8: break;
+    case DType::b8: case DType::bf16: break;
   }
   return convert_run<Bool, D>;
 }

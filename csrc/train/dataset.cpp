@@ -95,7 +95,7 @@ int64_t first_bad_label(const Column& c, int64_t n_classes) {
     case DType::i64: return check(int64_t(0));
     case DType::u64: return check(uint64_t(0));
     case DType::b8: return check(uint8_t(0));
-    case DType::f16: return c.rows ? 0 : -1;  // half-precision labels are refused before this
+    case DType::f16: case DType::bf16: return c.rows ? 0 : -1;  // half-precision labels are refused before this
   }
   return -1;
 }

@@ -4,24 +4,32 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "ops/compact.h"
 
 namespace hl {
 
 Slab::Slab(const Kernels& kernels, std::vector<VariableSpec> specs) : kernels_(kernels), specs_(std::move(specs)) {
   for (const VariableSpec& spec : specs_) {
     check_variable_shape(spec.name, spec.shape);
+    Variable v;
+    v.shape = panel_shape(spec.shape);
+    v.dtype = spec.dtype;
+    const bool compact = is_compact(spec.dtype);
+    if (spec.dtype != kernels_.dtype && !(compact && spec.shape.size() == 2))
+      throw ValueError("[variable '" + spec.name + "'] expected " + name_of(kernels_.dtype) +
+                       ", or int8, bfloat16 or float16 with two axes, received " + name_of(spec.dtype) +
+                       " of shape " + to_string(spec.shape) + ".");
+    v.bytes = compact ? CompactWeights{nullptr, v.dtype, v.shape.K, v.shape.N}.bytes()
+                      : v.shape.elements(kernels_.panel_width) * size_of(v.dtype);
+    variables_.push_back(v);
     offsets_.push_back(bytes_);
-    const int64_t size = panel_shape(spec.shape).elements(kernels_.panel_width) * size_of(kernels_.dtype);
-    bytes_ += (size + kAlignment - 1) / kAlignment * kAlignment;
+    bytes_ += (v.bytes + kAlignment - 1) / kAlignment * kAlignment;
   }
   weights_ = Buffer(bytes_, kernels_.device);
   gradients_ = Buffer(bytes_, kernels_.device);
   for (size_t i = 0; i < specs_.size(); ++i) {
-    Variable v;
-    v.shape = panel_shape(specs_[i].shape);
-    v.weight = weights_.data() + offsets_[i];
-    v.gradient = gradients_.data() + offsets_[i];
-    variables_.push_back(v);
+    variables_[i].weight = weights_.data() + offsets_[i];
+    variables_[i].gradient = gradients_.data() + offsets_[i];
   }
 }
 
@@ -100,29 +108,37 @@ void Slab::get(Part part, int slot, int i, void* matrix) const {
   unpack(i, range(part, slot, i), matrix);
 }
 
-void Slab::copy_panels(const Kernel<PanelCopy>& kernel, void* panels, void* matrix, PanelShape shape) const {
-  const PanelCopy copy{panels, matrix, shape};
-  if (!kernels_.device) return kernel.fn(&copy, {}, {});
+template <class Args>
+void Slab::run(const Kernel<Args>& kernel, const Args& args) const {
+  if (!kernels_.device) return kernel.fn(&args, {}, {});
   const ReachableVector<RunState> state(1, Reachable<RunState>{kernels_.device});
-  kernel.fn(&copy, state[0], {0, 1 << 14});
+  kernel.fn(&args, state[0], {0, 1 << 14});
   kernels_.device->wait();
 }
 
+void Slab::copy(Way way, int i, void* panels, void* matrix) const {
+  const Variable& v = variables_[size_t(i)];
+  if (is_compact(v.dtype))
+    return run(way == Way::pack ? kernels_.compact_pack : kernels_.compact_unpack,
+               CompactCopy{{panels, v.dtype, v.shape.K, v.shape.N}, matrix});
+  run(way == Way::pack ? kernels_.panel_pack : kernels_.panel_unpack, PanelCopy{panels, matrix, v.shape});
+}
+
 void Slab::unpack(int i, void* panels, void* matrix) const {
+  if (!kernels_.device) return copy(Way::unpack, i, panels, matrix);
   const PanelShape shape = variables_[size_t(i)].shape;
-  if (!kernels_.device) return copy_panels(kernels_.panel_unpack, panels, matrix, shape);
-  const Buffer staging(shape.K * shape.N * size_of(kernels_.dtype), kernels_.device);
-  copy_panels(kernels_.panel_unpack, panels, staging.data(), shape);
+  const Buffer staging(shape.K * shape.N * size_of(dtype_of(i)), kernels_.device);
+  copy(Way::unpack, i, panels, staging.data());
   std::copy_n(staging.data(), staging.bytes(), static_cast<char*>(matrix));
 }
 
 void Slab::set(Part part, int slot, int i, const void* matrix) {
   void* panels = range(part, slot, i);
+  if (!kernels_.device) return copy(Way::pack, i, panels, const_cast<void*>(matrix));
   const PanelShape shape = variables_[size_t(i)].shape;
-  if (!kernels_.device) return copy_panels(kernels_.panel_pack, panels, const_cast<void*>(matrix), shape);
-  const Buffer staging(shape.K * shape.N * size_of(kernels_.dtype), kernels_.device);
+  const Buffer staging(shape.K * shape.N * size_of(dtype_of(i)), kernels_.device);
   std::copy_n(static_cast<const char*>(matrix), staging.bytes(), staging.data());
-  copy_panels(kernels_.panel_pack, panels, staging.data(), shape);
+  copy(Way::pack, i, panels, staging.data());
 }
 
 }  // namespace hl

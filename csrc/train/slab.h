@@ -12,6 +12,7 @@ namespace hl {
 struct VariableSpec {
   std::string name;
   Shape shape;
+  DType dtype;  // in which it is stored: the row's, or a compact one (ops/compact.h)
 };
 
 class Slab {
@@ -20,6 +21,7 @@ class Slab {
 
   const std::vector<Variable>& variables() const { return variables_; }
   const VariableSpec& spec(int i) const;
+  DType dtype_of(int i) const { return spec(i).dtype == DType::i8 ? DType::i8 : kernels_.dtype; }  // of copies
   int n_slots() const { return int(slots_.size()); }
   int64_t bytes() const { return bytes_; }  // of the weights; of the gradients and of each slot too
   // Allocates zeroed slots; those there already are kept, and stay where they are.
@@ -35,7 +37,8 @@ class Slab {
   // Of the learning rate, one a variable; none: 1 for all.
   void set_rate_factors(const std::vector<double>& factors);
 
-  // Canonical row-major copies, element_count(shape) elements of the slab's dtype.
+  // Canonical row-major copies, element_count(shape) elements: of int8 where that is how it is stored, else of the slab's
+  // dtype.
   enum class Part { weight, gradient, slot };
   void get(Part part, int slot, int i, void* matrix) const;
   void set(Part part, int slot, int i, const void* matrix);
@@ -44,7 +47,10 @@ class Slab {
 
  private:
   void* range(Part part, int slot, int i) const;
-  void copy_panels(const Kernel<PanelCopy>& kernel, void* panels, void* matrix, PanelShape shape) const;
+  enum class Way { pack, unpack };
+  void copy(Way way, int i, void* panels, void* matrix) const;
+  template <class Args>
+  void run(const Kernel<Args>& kernel, const Args& args) const;
 
   const Kernels& kernels_;
   std::vector<VariableSpec> specs_;

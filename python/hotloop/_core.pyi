@@ -18,8 +18,8 @@ class Graph:
     def __init__(self, dtype: str = 'float32') -> None: ...
     def input(self, shape: Sequence[int], dtype: str, name: str = '') -> int:
         """Adds an input; shape is that of one row."""
-    def variable(self, index: int, shape: Sequence[int], trainable: bool, name: str = '') -> int:
-        """Refers to variable `index` of the trainer that will plan this graph."""
+    def variable(self, index: int, shape: Sequence[int], trainable: bool, name: str = '', dtype: str = '') -> int:
+        """Refers to variable `index` of the trainer that will plan this graph, stored in this type."""
     def add(self, op: str, inputs: Sequence[int], attrs: dict[str, Any] = {}, name: str = '') -> int:
         """Adds a node and returns its value, or -1 if it has none (a loss, a metric)."""
     def output(self, value: int) -> None:
@@ -70,7 +70,7 @@ class TeamSize:
 
 class Trainer:
     """Owns variables and optimizer slots, and runs batches."""
-    def __init__(self, variables: Sequence[tuple[str, Sequence[int]]], dtype: str = 'float32', n_threads: int = 0) -> None: ...
+    def __init__(self, variables: Sequence[tuple[str, Sequence[int]]], dtype: str = 'float32', n_threads: int = 0, stored: Sequence[str] = []) -> None: ...
     def plan(self, graph: Graph, max_rows: int, training: bool = False, update: bool = False, input_gradients: bool = False, samples: bool = False, resumable: bool = False) -> Plan:
         """Some steps may run once for several runs of the others: those that no random number enters (`samples`), or those that lead to the outputs (`resumable`)."""
     def set_optimizer(self, spec: dict[str, Any], keep_slots: bool = False, undecayed: Sequence[int] = [], rate_factors: Sequence[float] = [], by_adam: Sequence[int] = [], keep_zeros: Sequence[int] = []) -> None: ...

@@ -13,7 +13,7 @@ from .locks import add_locks
 from .program import Columns, Program
 from .slab import Slab
 from .trace import Trace
-from .variable import Variable, constant_count
+from .variable import COMPACT, Variable, constant_count
 
 if TYPE_CHECKING:
     import threading
@@ -102,7 +102,7 @@ class Engine:
         for s in range(len(self.optimizer.kept_names)):
             for variable in self.slab.variables:
                 old = previous.slab.place_of(variable)
-                if old is not None:
+                if old is not None and variable.dtype not in COMPACT:
                     self.trainer.set_slot(s, self.slab.index_of(variable), previous.trainer.get_slot(s, old))
         self.swapped = previous.swapped
 

@@ -358,6 +358,85 @@ class Model(Training, Layer):
 
         copy_weights(other, self, tau)
 
+    def quantize(self, mode: str = "int8", filters: Any = None) -> None:
+        """Store the kernels of `Dense` layers in fewer bits, for inference; they are not trained any more.
+
+        Parameters
+        ----------
+        mode : {"int8", "bfloat16", "float16"}
+            int8: whole numbers with a scale for each unit; rows of a layer's input are rounded to whole numbers too,
+            and sums are exact.
+        filters : str, list of str or callable, optional
+            Regular expressions that a layer's name must match one of from its beginning, or ``f(layer) -> bool``. All
+            layers unless told.
+
+        Raises
+        ------
+        ValueError
+            If the model is not built, a layer is quantized already, none is of that kind, or another layer reads the
+            kernel of one; the model is as before.
+
+        Notes
+        -----
+        As Keras's ``Model.quantize``, for the layers that are plain `Dense`. Quantize a copy to keep the model:
+        ``small = models.clone_model(model); small.set_weights(model.get_weights()); small.quantize("int8")``.
+        """
+        from .layers.quantization import quantize_model
+
+        quantize_model(self, mode, filters)
+
+    def optimize_for_inference(
+        self, x: Any, y: Any = None, *, budget: float = 0.5, target: str = "latency", rows: int = 1, verbose: int = 0
+    ) -> tuple[Any, Any]:
+        """A model that predicts nearly the same and is quicker or smaller, and a report of what was tried.
+
+        Batch normalisation is folded into the layers beside it and what only training needs is dropped; then the ways
+        to store the kernels of `Dense` layers are measured: float32, float16, bfloat16, int8, and blocks where pruning
+        has left few.
+
+        Parameters
+        ----------
+        x : array_like, shape (n, ...)
+            Rows to predict, of data that was not trained on.
+        y : array_like, shape (n,) or the outputs', optional
+            Class labels, or numbers to be predicted; unless told the model's own outputs.
+        budget : float
+            Points of 100 that may be lost: of accuracy for labels, of the explained variance (R2) else.
+        target : {"latency", "size"}
+            What is to be least of all that stays within the budget.
+        rows : int
+            Of the predictions that are timed.
+        verbose : int
+            1 prints the report.
+
+        Returns
+        -------
+        model : Model
+            A new one, not compiled; this one stays as it is.
+        report : InferenceReport
+            Size, latency and score of each way; `print` shows them.
+
+        Raises
+        ------
+        ValueError
+            If the model has several outputs or a `call` of its own, or the data does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np, hotloop as keras
+        >>> model = keras.Sequential([keras.Input((256,)), keras.layers.Dense(128, "relu"), keras.layers.Dense(4)])
+        >>> x = np.random.default_rng(0).random((200, 256))
+        >>> small, report = model.optimize_for_inference(x, target="size", budget=2)
+        >>> report.before.bytes > 3.5 * report.after.bytes
+        True
+        """
+        from .inference import optimize
+
+        model, report = optimize(self, x, y, budget, target, rows)
+        if verbose:
+            print(report)
+        return model, report
+
     def _get_state(self) -> dict[str, Any]:
         from .state import get_state
 

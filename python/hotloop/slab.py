@@ -39,7 +39,11 @@ class Slab:
     busy: threading.RLock  # held while batches change the variables
 
     def __init__(self, variables: Sequence[Variable], dtype: str) -> None:
-        self.trainer = _core.Trainer([(v.path, v.shape) for v in variables], dtype)
+        stored = [v.dtype for v in variables]
+        self._copied = [kind if kind == "int8" else dtype for kind in stored]  # dtypes of the trainer's copies
+        self.trainer = _core.Trainer(
+            [(v.path, v.shape) for v in variables], dtype, stored=stored if set(stored) - {dtype} else []
+        )
         self.size = len(variables)
         add_locks(self, "busy")
         self._places: WeakKeyDictionary[Variable, int] = WeakKeyDictionary(
@@ -94,11 +98,13 @@ class Slab:
 
     def read(self, variable: Variable) -> np.ndarray:
         """A copy of the variable's value."""
-        return self.trainer.get(self._places[variable])
+        array = self.trainer.get(self._places[variable])
+        return array.astype(variable.dtype) if variable.dtype == "float16" else array
 
     def write(self, variable: Variable, array: np.ndarray) -> None:
         """Replace the variable's value."""
-        self.trainer.set(self._places[variable], array)
+        place = self._places[variable]
+        self.trainer.set(place, np.asarray(array, self._copied[place], order="C"))
 
 
 add_locks(Slab, "moving")

@@ -16,6 +16,7 @@ from .overrides import is_ours
 from .slab import at_rest
 from .tensor import KerasTensor
 from .tree import map_structure
+from .variable import COMPACT
 
 if TYPE_CHECKING:
     from .model import Model
@@ -171,7 +172,9 @@ def _optimizer_state(model: Model) -> dict[str, Any] | None:
     slots: dict[str, list[Any]] = {}
     if engine is not None and engine.optimizer is optimizer:
         for name, arrays in zip(optimizer.kept_names, engine.slots(), strict=True):
-            slots[name] = [_slot_of(arrays, engine.slab.place_of(v)) for v in model.weights]
+            slots[name] = [
+                None if v.dtype in COMPACT else _slot_of(arrays, engine.slab.place_of(v)) for v in model.weights
+            ]
     return {"iterations": int(optimizer.batches), "slots": slots}
 
 
@@ -196,6 +199,6 @@ def set_optimizer_state(model: Model, state: Mapping[str, Any]) -> None:
             raise ValueError(f"[set_state] expected {len(weights)} arrays for slot '{name}', received {len(arrays)}.")
         for variable, array in zip(weights, arrays, strict=True):
             place = engine.slab.place_of(variable)
-            if place is not None:
+            if place is not None and variable.dtype not in COMPACT:
                 start = np.full(variable.shape, optimizer.slot_start(name), variable.dtype)
                 engine.set_slot(s, place, start if array is None else array)

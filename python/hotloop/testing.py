@@ -66,6 +66,8 @@ class OpRunner:
         Workers; 0 takes the machine's own limit.
     max_rows : int, optional
         Rows the plan is made for; those of the inputs unless told.
+    stored : sequence of str, optional
+        How each variable is stored, "" for as the arithmetic is; those that are otherwise get no gradient.
 
     Raises
     ------
@@ -93,13 +95,17 @@ class OpRunner:
         wrt: Sequence[int] | None = None,
         n_threads: int = 0,
         max_rows: int | None = None,
+        stored: Sequence[str] | None = None,
     ) -> None:
         arrays = [np.asarray(x) for x in inputs]
         self.dtype = dtype
-        self.trainable = [True] * len(variables) if trainable is None else list(trainable)
+        self.stored = [""] * len(variables) if stored is None else list(stored)
+        self.trainable = [not kind for kind in self.stored] if trainable is None else list(trainable)
         graph = _core.Graph(dtype)
         values = [graph.input(x.shape[1:], self._input_dtype(x), f"x{k}") for k, x in enumerate(arrays)]
-        values += [graph.variable(i, np.shape(v), self.trainable[i], f"v{i}") for i, v in enumerate(variables)]
+        values += [
+            graph.variable(i, np.shape(v), self.trainable[i], f"v{i}", self.stored[i]) for i, v in enumerate(variables)
+        ]
         node = graph.add(op, values, dict(attrs or {}), "arrays")
         self.has_output = node >= 0
         self.output_shape = tuple(graph.shape(node)[1:]) if self.has_output else ()
@@ -115,7 +121,8 @@ class OpRunner:
             self.wrt = []
         self.training = training
         self.rows = max_rows or (len(arrays[0]) if arrays else 1)
-        self.trainer = _core.Trainer([(f"v{i}", np.shape(v)) for i, v in enumerate(variables)], dtype, n_threads)
+        named = [(f"v{i}", np.shape(v)) for i, v in enumerate(variables)]
+        self.trainer = _core.Trainer(named, dtype, n_threads, [kind or dtype for kind in self.stored])
         self.set_variables(variables)
         self.plan = self.trainer.plan(graph, self.rows, training=training, input_gradients=bool(self.wrt))
 
@@ -134,7 +141,7 @@ class OpRunner:
     def set_variables(self, variables: Sequence[np.ndarray]) -> None:
         """Give every variable a value."""
         for i, value in enumerate(variables):
-            self.trainer.set(i, np.asarray(value, self.dtype, order="C"))
+            self.trainer.set(i, np.asarray(value, "int8" if self.stored[i] == "int8" else self.dtype, order="C"))
 
     def run(
         self,
@@ -216,6 +223,7 @@ def run_op(
     upstream: np.ndarray | None = None,
     n_threads: int = 0,
     max_rows: int | None = None,
+    stored: Sequence[str] | None = None,
     rows: int | None = None,
     batch_size: int | None = None,
     index: np.ndarray | None = None,
@@ -243,6 +251,7 @@ def run_op(
         wrt=wrt,
         n_threads=n_threads,
         max_rows=max_rows or batch_size or rows,
+        stored=stored,
     )
     return runner.run(inputs, upstream=upstream, rows=rows, batch_size=batch_size, index=index, step=step, seed=seed)
 

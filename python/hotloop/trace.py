@@ -13,7 +13,7 @@ import numpy as np
 from . import _core, constraints, regularizers
 from .tensor import KerasTensor, Operation, Shape, Symbolic, TraceError
 from .tree import map_structure
-from .variable import Variable, tracing
+from .variable import COMPACT, Variable, tracing
 
 if TYPE_CHECKING:
     from .layers.lookup import ColumnLayer
@@ -223,7 +223,8 @@ class Trace:
         """The graph's value of a variable."""
         if id(variable) in self._variables:
             return self._variables[id(variable)]
-        if variable.dtype != self.dtype:
+        compact = variable.dtype in COMPACT
+        if variable.dtype != self.dtype and not compact:
             raise ValueError(
                 f"[{self.layer_name}] expected variable '{variable.path}' of dtype {self.dtype}, received "
                 f"{variable.dtype}. All layers of a model compute in one precision."
@@ -235,7 +236,9 @@ class Trace:
                 f"[{self.layer_name}] expected variables that the model's layers hold, received '{variable.path}', "
                 "which none of them does. Make it an attribute of a layer, or write a number."
             ) from None
-        value = self.graph.variable(index, list(variable.shape), variable.trainable and not self.freezes, variable.path)
+        trainable = variable.trainable and not self.freezes
+        stored = variable.dtype if compact else ""
+        value = self.graph.variable(index, list(variable.shape), trainable, variable.path, stored)
         self._name(variable, value)
         return value
 

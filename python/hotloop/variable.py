@@ -19,6 +19,8 @@ allowance: ContextVar[Any] = ContextVar("allowance", default=None)
 # The Trace whose `call` is running in this thread: weights are symbols then, not numbers.
 tracing: ContextVar[Any] = ContextVar("tracing", default=None)
 
+COMPACT = ("int8", "float16", "bfloat16")  # how weights that are not trained may be stored
+
 _changes = itertools.count(1)
 _last_freeze = 0
 _last_structure = 0
@@ -64,6 +66,13 @@ def note_structure() -> None:
     _last_structure = next(_changes)
 
 
+def rounded_to_bfloat16(array: Any) -> np.ndarray:
+    """The nearest numbers of 8 bits' precision, ties to even, as float32."""
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+    return np.where((bits & 0x7FFFFFFF) > 0x7F800000, bits, rounded).view(np.float32)
+
+
 class Variable(Operators):
     """A weight of a layer.
 
@@ -77,7 +86,8 @@ class Variable(Operators):
     shape : tuple of int, optional
         Needed with a callable.
     dtype : str, optional
-        "float32", "float64" or "int32"; `config.floatx()` unless told.
+        "float32", "float64" or "int32"; `config.floatx()` unless told. A matrix that is not trained may be stored as
+        "int8", "float16" or "bfloat16"; of the last NumPy has no arrays, it is seen as the float32 numbers it holds.
     trainable : bool
         Whether training updates it. A frozen variable takes part again when this is set to True.
     name : str, optional
@@ -112,6 +122,8 @@ class Variable(Operators):
         self.name = name or "variable"
         self.path = self.name
         self._trainable = bool(trainable)
+        if self._trainable and self.dtype in COMPACT:
+            raise ValueError(f"[variable '{self.name}'] expected trainable=False for {self.dtype}, received True.")
         self._regularizer: Any = None
         self._constraint: Any = None
         self._home: Slab | None = None
@@ -119,8 +131,11 @@ class Variable(Operators):
         if callable(initializer):
             if shape is None:
                 raise ValueError(f"[variable '{self.name}'] expected a shape next to a callable initializer.")
-            make = initializer if limit is None else limit.initial
-            value = np.asarray(make(tuple(shape), dtype=self.dtype))
+            if limit is not None:
+                value = limit.initial(tuple(shape), dtype=self.dtype)
+            else:
+                made = initializer(tuple(shape), dtype="float32" if self.dtype in COMPACT else self.dtype)
+                value = np.asarray(made)
         else:
             value = np.asarray(initializer) if limit is None else limit.constant(np.asarray(initializer))
         self.shape = value.shape if shape is None else tuple(shape)
@@ -133,6 +148,8 @@ class Variable(Operators):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        if value and self.dtype in COMPACT:
+            raise ValueError(f"[variable '{self.path}'] expected trainable=False for {self.dtype}, received True.")
         if bool(value) != self._trainable:
             self._trainable = bool(value)
             note_freeze()
@@ -252,7 +269,12 @@ class Variable(Operators):
             raise TypeError(f"[{where}] expected real numbers for '{self.path}', received dtype {given.dtype}.")
         if given.shape != self.shape:
             raise ValueError(f"[{where}] expected shape {self.shape} for '{self.path}', received {given.shape}.")
-        return np.array(given, dtype=self.dtype, order="C")
+        if self.dtype == "bfloat16":
+            return rounded_to_bfloat16(given)
+        array = np.array(given, dtype=self.dtype, order="C")
+        if self.dtype == "int8" and not np.array_equal(array, given):
+            raise ValueError(f"[{where}] expected whole numbers from -128 to 127 for '{self.path}'.")
+        return array
 
     def _move(self, home: Slab) -> None:
         """The slab holds the value from now on."""

@@ -130,7 +130,8 @@ class _Network:
         return merged
 
     def _is_dense(self, node: Node) -> bool:
-        return type(node.operation) in _DENSE and self._uses[id(node.operation)] == 1
+        dense = type(node.operation) in _DENSE and getattr(node.operation, "storage", None) is None
+        return dense and self._uses[id(node.operation)] == 1
 
     def _into_below(self, tensor: KerasTensor, affine: Affine) -> bool:
         dense: Any = tensor.node.operation

@@ -227,6 +227,22 @@ def _sparse_dense(x: Any, values: Variable, *bias: Variable, units: int, indices
     return ops.dense(x, Traced(trace, trace.graph.add("constant", [], attrs, trace.layer_name)), *bias)
 
 
+@_lowered("compact_dense")
+def _compact_dense(x: Any, kernel: Variable, *more: Variable) -> Any:
+    """By the numbers that are stored, in float; rows of x are not rounded."""
+    trace = tracing.get()
+    token = tracing.set(None)
+    try:
+        values = kernel.numpy().astype(np.float32)
+        if kernel.dtype == "int8":
+            values /= more[0].numpy()
+            more = more[1:]
+    finally:
+        tracing.reset(token)
+    attrs = {"shape": list(values.shape), "values": values.reshape(-1).tolist()}
+    return ops.dense(x, Traced(trace, trace.graph.add("constant", [], attrs, trace.layer_name)), *more)
+
+
 # Element-wise functions.
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+import numpy as np
+
 from .. import activations, constraints, initializers, ops, regularizers
-from ..variable import Variable
+from ..variable import Variable, allowance, note_structure
 from .layer import Layer
+from .quantization import abs_max_quantize, checked_storage
 from .sizes import checked_size
 
 
@@ -29,12 +33,19 @@ class Dense(Layer):
         Penalty on the output, after the activation, divided by the rows of the batch.
     kernel_constraint, bias_constraint : str, Constraint or callable, optional
         Applied after every update.
+    storage : {"int8", "bfloat16", "float16"}, optional
+        How the kernel is stored; it is not trained then. `quantize` makes such a layer of a trained one.
     **kwargs
         Of `Layer`.
 
     Notes
     -----
-    Weights: kernel, bias. The product, bias and activation run as one pass (`csrc/ops/dense.h`).
+    Weights: kernel, bias; in int8 kernel, kernel_scale, bias. The product, bias and activation run as one pass
+    (`csrc/ops/dense.h`, `csrc/ops/compact.h`). With an int8 kernel each row of x is rounded to int8 too, by its largest
+    magnitude, and the sums are exact, as in Keras's quantized layers.
+
+    Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", CVPR
+    2018.
 
     Examples
     --------
@@ -59,9 +70,15 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        *,
+        storage: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.storage: str | None = None
+        if storage is not None:
+            self._check_storage(storage, f"{type(self).__name__} '{self.name}'")
+            self.storage = storage
         self.units = checked_size(units, f"Dense '{self.name}'", "units")
         self.activation = activation if isinstance(activation, Layer) else activations.get(activation)
         self.use_bias = bool(use_bias)
@@ -72,6 +89,7 @@ class Dense(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
         self.bias: Variable | None = None
+        self.kernel_scale: Variable | None = None  # of an int8 kernel
 
     def build(self, input_shape: Any) -> None:
         if len(input_shape) < 2:
@@ -79,18 +97,78 @@ class Dense(Layer):
                 f"[Dense '{self.name}'] expected x of shape (batch, .., features), received shape {input_shape}. "
                 "Give the features an axis: x.reshape(-1, 1)."
             )
-        self.kernel = self.add_weight(
-            (input_shape[-1], self.units), self.kernel_initializer, name="kernel",
-            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
-        )  # fmt: skip
+        shape = (input_shape[-1], self.units)
+        if self.storage is None:
+            self.kernel = self.add_weight(
+                shape, self.kernel_initializer, name="kernel",
+                regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
+            )  # fmt: skip
+        else:
+            self._add_stored(shape, None)
         if self.use_bias:
             self.bias = self.add_weight(
                 (self.units,), self.bias_initializer, name="bias",
                 regularizer=self.bias_regularizer, constraint=self.bias_constraint,
             )  # fmt: skip
 
+    def _add_stored(self, shape: tuple[int, int], kernel: np.ndarray | None) -> None:
+        """The kernel, by the initializer unless given, as it is to be stored."""
+        if kernel is None:
+            limited = allowance.get() is not None  # by what a file holds: its values are on their way
+            kernel = (
+                np.zeros(shape, np.float32) if limited else np.asarray(self.kernel_initializer(shape, dtype="float32"))
+            )
+        scale = None
+        if self.storage == "int8":
+            kernel, scale = abs_max_quantize(kernel)
+        values = {"kernel": (kernel, self.storage), "kernel_scale": (scale, None)}
+        for name, (value, dtype) in values.items():
+            if value is not None:
+                first = partial(_given, value)
+                setattr(self, name, self.add_weight(value.shape, first, dtype, trainable=False, name=name))
+
+    def _check_storage(self, mode: Any, where: str) -> None:
+        checked_storage(mode, where)
+        if type(self).call is not Dense.call:
+            raise ValueError(
+                f"[{where}] expected a Dense layer, received {type(self).__name__}, which computes otherwise."
+            )
+        if self.dtype != "float32":
+            raise ValueError(f"[{where}] expected a layer of float32, received one of {self.dtype}.")
+
+    def quantize(self, mode: str = "int8") -> None:
+        """Store the kernel in fewer bits from now on; it is not trained any more.
+
+        Parameters
+        ----------
+        mode : {"int8", "bfloat16", "float16"}
+
+        Raises
+        ------
+        ValueError
+            If the layer is not built, or stores its kernel so already.
+        """
+        where = f"quantize '{self.name}'"
+        self._check_storage(mode, where)
+        if not self.built:
+            raise ValueError(f"[{where}] expected a layer with weights, received one that is not built. Call it first.")
+        if self.storage is not None:
+            raise ValueError(f"[{where}] expected a layer that is not quantized, received one in {self.storage}.")
+        kernel = self.kernel.numpy()
+        self._own = [(variable, flag) for variable, flag in self._own if variable is not self.kernel]
+        bias = [pair for pair in self._own if pair[0] is self.bias]
+        self._own = [pair for pair in self._own if pair[0] is not self.bias]
+        self.storage = mode
+        self._add_stored(kernel.shape, kernel)
+        self._own += bias
+        note_structure()
+
     def call(self, inputs: Any) -> Any:
-        outputs = ops.dense(inputs, self.kernel, self.bias)
+        if self.storage is None:
+            outputs = ops.dense(inputs, self.kernel, self.bias)
+        else:
+            weights = [v for v in (self.kernel, self.kernel_scale, self.bias) if v is not None]
+            outputs = ops.apply("compact_dense", [inputs, *weights])
         return outputs if self.activation is activations.get(None) else self.activation(outputs)
 
     def get_config(self) -> dict[str, Any]:
@@ -108,6 +186,7 @@ class Dense(Layer):
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
+            **({} if self.storage is None else {"storage": self.storage}),
         }
 
     @classmethod
@@ -118,3 +197,8 @@ class Dense(Layer):
         if isinstance(activation, dict):
             config = {**config, "activation": deserialize(activation)}
         return cls(**config)
+
+
+def _given(value: np.ndarray, shape: Any, dtype: Any) -> np.ndarray:
+    """An initializer that gives this."""
+    return value

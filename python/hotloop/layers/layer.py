@@ -18,7 +18,7 @@ from ..slab import at_rest
 from ..tensor import KerasTensor, Node, Operation, TraceError
 from ..trace import Traced, infer_outputs, trace_of
 from ..tree import flatten, map_structure
-from ..variable import Variable, note_freeze, note_structure, tracing
+from ..variable import COMPACT, Variable, note_freeze, note_structure, tracing
 
 _WEIGHT_NOT_YET = {
     "autocast": True, "aggregation": "none", "overwrite_with_gradient": False
@@ -265,7 +265,7 @@ class Layer(Initialised, Operation):
     @property
     def _compute_dtype(self) -> str:
         """Of the arithmetic: that of the weights."""
-        return next((v.dtype for v in self.weights if v.dtype != "int32"), self.dtype)
+        return next((v.dtype for v in self.weights if v.dtype not in ("int32", *COMPACT)), self.dtype)
 
     def _all_layers(self) -> list[Layer]:
         """This layer and all inside it, each once."""

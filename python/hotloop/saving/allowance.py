@@ -35,7 +35,7 @@ class Allowance:
         if not self._left[shape, dtype]:
             raise ValueError(f"a layer that needs {dtype} weights of shape {shape}, which are not in the file")
         self._left[shape, dtype] -= 1
-        return np.broadcast_to(np.zeros((), dtype), shape)
+        return np.broadcast_to(np.zeros((), "float32" if dtype == "bfloat16" else dtype), shape)
 
     def constant(self, value: np.ndarray) -> np.ndarray:
         """A value that the description itself gives."""

@@ -28,7 +28,7 @@ MAX_TENSORS = 10_000
 MAX_RANK = 8
 MAX_DEPTH = 32
 
-_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "i1", "I32": "<i4", "I64": "<i8", "U8": "u1"}
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "i1", "I32": "<i4", "I64": "<i8", "U8": "u1", "U16": "<u2"}
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 _STRUCTURE = re.compile(rb'["\\{}\[\]]')
 

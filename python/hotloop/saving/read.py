@@ -62,8 +62,10 @@ def _build(description: dict[str, Any], custom_objects: Mapping[str, type] | Non
 def read_state(
     stream: BinaryIO, path: object, header: Header, description: dict[str, Any], with_optimizer: bool
 ) -> dict[str, Any]:
+    halves = set(description.get("bfloat16", []))
+
     def read(name: str | None) -> np.ndarray | None:
-        return None if name is None else read_tensor(stream, path, header, name)
+        return None if name is None else _as_floats(read_tensor(stream, path, header, name), name in halves)
 
     optimizer = description["optimizer"] if with_optimizer else None
     if optimizer is not None:
@@ -87,7 +89,7 @@ def _load(
         description = checked_description(header, path)
         if description["kind"] != "model":
             raise refusal(path, "a file of a whole model", "one of weights alone; use model.load_weights")
-        kinds = [kind_of(header, name) for name in description["weights"]]
+        kinds = _kinds(header, description)
         limit = Allowance(kinds, os.fstat(stream.fileno()).st_size)
         with refusing(path), custom_object_scope(custom_objects):
             with limit.bounding():
@@ -97,6 +99,18 @@ def _load(
             model._set_state(state)
             _check_slots(model, state["optimizer"])
     return model, description
+
+
+def _kinds(header: Header, description: dict[str, Any]) -> list[tuple[tuple[int, ...], str]]:
+    """Shapes and dtypes of a file's weights."""
+    kinds = {name: kind_of(header, name) for name in description["weights"]}
+    kinds.update((name, (kinds[name][0], "bfloat16")) for name in description.get("bfloat16", []))
+    return [kinds[name] for name in description["weights"]]
+
+
+def _as_floats(array: np.ndarray, bfloat16: bool) -> np.ndarray:
+    """The numbers of bits that were written as such."""
+    return (array.astype(np.uint32) << 16).view(np.float32) if bfloat16 else array
 
 
 def _check_weights(model: Any, kinds: list[tuple[tuple[int, ...], str]]) -> None:
@@ -178,9 +192,10 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """
     require_built(model, "load_weights")
     with open_file(path) as (stream, header):
-        names = checked_description(header, path)["weights"]
+        description = checked_description(header, path)
+        names, halves = description["weights"], description.get("bfloat16", [])
         check_same(model, path, header, names)
-        weights = [read_tensor(stream, path, header, name) for name in names]
+        weights = [_as_floats(read_tensor(stream, path, header, name), name in halves) for name in names]
     model.set_weights(weights)
 
 

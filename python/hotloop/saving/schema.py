@@ -9,8 +9,16 @@ from .format import Header, parse_description, refusal
 FORMAT_VERSION = 1
 _WEIGHTS_KEYS = {"format_version", "hotloop_version", "kind", "weights"}
 _MODEL_KEYS = _WEIGHTS_KEYS | {"class_name", "config", "inputs", "compile", "optimizer", "training", "table"}
-_OPTIONAL_KEYS = {"fit", "keep_zeros"}
-_DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "I8": "int8", "I32": "int32", "I64": "int64"}
+_OPTIONAL_KEYS = {"fit", "keep_zeros", "bfloat16"}
+_DTYPES = {
+    "F16": "float16",
+    "F32": "float32",
+    "F64": "float64",
+    "I8": "int8",
+    "I32": "int32",
+    "I64": "int64",
+    "U16": "uint16",
+}
 
 
 def _check_keys(path: object, what: str, value: Any, keys: set[str]) -> dict[str, Any]:
@@ -34,7 +42,7 @@ def checked_description(header: Header, path: object) -> dict[str, Any]:
         raise refusal(path, f"a file of format version {FORMAT_VERSION}", f"{version!r}, which is newer or none"[:80])
     kind = description.get("kind")
     keys = _MODEL_KEYS if kind == "model" else _WEIGHTS_KEYS
-    more = _OPTIONAL_KEYS & set(description) if kind == "model" else set()
+    more = (_OPTIONAL_KEYS if kind == "model" else {"bfloat16"}) & set(description)
     _check_keys(path, "a description", description, keys | more)
     names = description["weights"]
     if kind not in ("model", "weights") or not isinstance(names, list):
@@ -42,6 +50,11 @@ def checked_description(header: Header, path: object) -> dict[str, Any]:
     kept = description.get("keep_zeros", [])
     if not isinstance(kept, list) or not all(type(i) is int and 0 <= i < len(names) for i in kept):
         raise refusal(path, f"places of at most {len(names)} weights under keep_zeros", repr(kept)[:80])
+    halves = description.get("bfloat16", [])
+    if not isinstance(halves, list) or not all(
+        name in names and kind_of(header, name)[1] == "uint16" for name in halves
+    ):
+        raise refusal(path, "names of weights of 16 bits under bfloat16", repr(halves)[:80])
     used = [*names, *_checked_optimizer(description.get("optimizer"), len(names), header, path, names)]
     used += tensors_in(description.get("fit"))
     if not all(isinstance(name, str) for name in used) or sorted(used) != sorted(header.tensors):

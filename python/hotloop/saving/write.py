@@ -166,6 +166,7 @@ def save_model(
         **{key: state[key] for key in ("class_name", "config", "inputs", "compile", "training")},
         "optimizer": optimizer,
         "table": None if table is None else table.to_dict(),
+        **_in_bfloat16(model, tensors, names),
         **({"keep_zeros": state["keep_zeros"]} if state["keep_zeros"] else {}),
         **({} if fit is None else {"fit": fit}),
     }
@@ -199,7 +200,16 @@ def save_weights(model: Model, path: str | os.PathLike[str], overwrite: bool = T
         keras_files.write_weights(model, target)
         return
     names = _tensor_names(model)
-    write_file(target, dict(zip(names, model.get_weights(), strict=True)), _head("weights", names))
+    tensors = dict(zip(names, model.get_weights(), strict=True))
+    write_file(target, tensors, {**_head("weights", names), **_in_bfloat16(model, tensors, names)})
+
+
+def _in_bfloat16(model: Model, tensors: dict[str, Any], names: list[str]) -> dict[str, list[str]]:
+    """Makes bits of weights in bfloat16, of which NumPy has no arrays; what the description says of them."""
+    halves = [name for name, variable in zip(names, model.weights, strict=True) if variable.dtype == "bfloat16"]
+    for name in halves:
+        tensors[name] = (np.ascontiguousarray(tensors[name]).view(np.uint32) >> 16).astype(np.uint16)
+    return {"bfloat16": halves} if halves else {}
 
 
 def require_built(model: Model, where: str) -> Model:

@@ -1,0 +1,187 @@
+"""What makes a trained model small and quick to predict with: `Model.optimize_for_inference`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .data import positive
+from .layers import BlockSparseDense, Dense
+from .variable import COMPACT
+
+if TYPE_CHECKING:
+    from .model import Model
+
+_BYTES = {"int8": 1, "float16": 2, "bfloat16": 2, "float32": 4, "int32": 4, "float64": 8}
+_TARGETS = ("latency", "size")
+_ROUNDS, _SECONDS = 7, 0.01  # of timing: every model in turn, as long each
+
+
+@dataclass
+class Candidate:
+    """One way to store a model, and what it is worth.
+
+    Attributes
+    ----------
+    name : str
+        What was done.
+    bytes : int
+        Of the weights.
+    microseconds : float
+        Of one call of the model on so many rows; the least of rounds in which all candidates were timed in turn.
+    score : float
+        In points of 100: accuracy for class labels, else 100 times the explained share of the squares.
+    """
+
+    name: str
+    bytes: int
+    microseconds: float
+    score: float
+
+
+@dataclass
+class InferenceReport:
+    """What `Model.optimize_for_inference` has tried and taken.
+
+    Attributes
+    ----------
+    before, after : Candidate
+        The model that was given, and the one that came back.
+    candidates : list of Candidate
+        All that were measured, `before` first.
+    layers : dict of str to str
+        How each layer with a kernel of the new model is stored, by its name.
+    rows : int
+        Of the calls that were timed.
+    """
+
+    before: Candidate
+    after: Candidate
+    candidates: list[Candidate]
+    layers: dict[str, str]
+    rows: int
+
+    def __str__(self) -> str:
+        lines = [f"{'':24}{'size':>12}{f'{self.rows} rows' if self.rows > 1 else 'one row':>12}{'score':>9}"]
+        for one in self.candidates:
+            mark = " <" if one is self.after else ""
+            lines.append(f"{one.name:24}{one.bytes:>9} B{one.microseconds:>10.1f} us{one.score:>9.2f}{mark}")
+        lines += [f"  {name}: {kind}" for name, kind in self.layers.items()]
+        return "\n".join(lines)
+
+
+def optimize(model: Any, x: Any, y: Any, budget: float, target: str, rows: int) -> tuple[Model, InferenceReport]:
+    """`Model.optimize_for_inference`."""
+    where = f"optimize_for_inference '{model.name}'"
+    if target not in _TARGETS:
+        raise ValueError(f"[{where}] expected target {' or '.join(map(repr, _TARGETS))}, received {target!r}.")
+    if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not budget >= 0:
+        raise ValueError(f"[{where}] expected a budget of at least 0 points, received {budget!r}.")
+    positive(rows, "optimize_for_inference", "rows")
+    data = np.asarray(x)
+    if data.ndim < 2 or len(data) == 0 or data.dtype.kind not in "fiub":
+        raise ValueError(
+            f"[{where}] expected x as an array of at least one row of numbers, received shape {data.shape}."
+        )
+    score = _score_of(model, data, y, where)
+    networks = _ways(model)
+    seconds = _times([network for _, network in networks], np.resize(data, (rows, *data.shape[1:])))
+    candidates = [
+        Candidate(name, _size(network), 1e6 * min(times), score(network))
+        for (name, network), times in zip(networks, seconds, strict=True)
+    ]
+    before = candidates[0]
+    good = [i for i, one in enumerate(candidates) if one.score >= before.score - budget]
+    pays = [i for i in good if i > 0]  # the folded model is another way to write the same
+    keys: dict[str, Callable[[int], Any]] = {
+        "latency": lambda i: (candidates[i].microseconds, candidates[i].bytes),
+        "size": lambda i: (candidates[i].bytes, candidates[i].microseconds),
+    }
+    best = min(pays or good, key=keys[target])
+    chosen = networks[best][1]
+    layers = {
+        layer.name: _stored(layer) for layer in chosen._all_layers() if isinstance(layer, (Dense, BlockSparseDense))
+    }
+    return chosen, InferenceReport(before, candidates[best], candidates, layers, rows)
+
+
+def _ways(model: Any) -> list[tuple[str, Any]]:
+    """The model, and others that compute nearly the same: names and networks."""
+    from .pruning import compress
+
+    found: list[tuple[str, Any]] = [("as it is", model), ("folded", model.fold())]
+    sparse = compress(model.fold())
+    if any(isinstance(layer, BlockSparseDense) for layer in sparse._all_layers()):
+        found.append(("folded, sparse", sparse))
+    for mode in COMPACT:
+        for name, make in (("folded", model.fold), ("folded, sparse", lambda: compress(model.fold()))):
+            if not any(name == known for known, _ in found):
+                continue
+            network = make()
+            plain = [layer for layer in network._all_layers() if type(layer) is Dense and layer.storage is None]
+            if plain and all(layer.dtype == "float32" for layer in plain):
+                network.quantize(mode)
+                found.append((f"{name}, {mode}", network))
+    return found
+
+
+def _stored(layer: Any) -> str:
+    return "blocks" if isinstance(layer, BlockSparseDense) else layer.storage or layer.dtype
+
+
+def _size(network: Any) -> int:
+    return sum(_BYTES[v.dtype] * v.size for v in network.weights)
+
+
+def _times(networks: list[Any], x: np.ndarray) -> list[list[float]]:
+    """Of each network the seconds of a call, once a round."""
+    calls = []
+    for network in networks:
+        network(x)
+        start = time.perf_counter()
+        network(x)
+        calls.append(max(1, round(_SECONDS / max(time.perf_counter() - start, 1e-7))))
+    found: list[list[float]] = [[] for _ in networks]
+    for _ in range(_ROUNDS):
+        for times, network, count in zip(found, networks, calls, strict=True):
+            start = time.perf_counter()
+            for _ in range(count):
+                network(x)
+            times.append((time.perf_counter() - start) / count)
+    return found
+
+
+def _score_of(model: Any, x: np.ndarray, y: Any, where: str) -> Callable[[Any], float]:
+    """Points of 100 for a network's outputs: of labels, of numbers, or beside the outputs of the model itself."""
+    first = model.predict(x, verbose=0)
+    if not isinstance(first, np.ndarray):
+        raise ValueError(f"[{where}] expected a model with one output, received one with {len(first)}.")
+    targets = first if y is None else np.asarray(y)
+    if len(targets) != len(first):
+        raise ValueError(f"[{where}] expected as many targets as rows of x, {len(first)}, received {len(targets)}.")
+    labels = y is not None and targets.dtype.kind in "iub" and targets.size == len(targets)
+    if labels:
+        want = targets.reshape(-1).astype(np.int64)
+        return lambda network: 100 * float(np.mean(_classes(network.predict(x, verbose=0)) == want))
+    if targets.size != first.size:
+        raise ValueError(f"[{where}] expected targets of shape {first.shape}, received {targets.shape}.")
+    numbers = targets.reshape(len(first), -1).astype(np.float64)
+    spread = float(np.sum((numbers - numbers.mean(axis=0)) ** 2)) or 1.0
+
+    def explained(network: Any) -> float:
+        return 100 * (1 - float(np.sum((network.predict(x, verbose=0).reshape(numbers.shape) - numbers) ** 2)) / spread)
+
+    return explained
+
+
+def _classes(outputs: np.ndarray) -> np.ndarray:
+    """The classes that outputs name; of one column whether it is above the middle of probabilities, or of logits."""
+    rows = outputs.reshape(len(outputs), -1)
+    if rows.shape[1] > 1:
+        return rows.argmax(axis=1)
+    inside = rows.size and rows.min() >= 0 and rows.max() <= 1
+    return (rows[:, 0] > (0.5 if inside else 0)).astype(np.int64)

@@ -1,0 +1,121 @@
+"""`Model.optimize_for_inference`: what it tries, what it takes, and what it reports."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hotloop as keras
+from hotloop import pruning
+
+L = keras.layers
+
+
+def classifier(rng, hidden=64):
+    """A network that has learned which of four numbers is the largest, and rows with their labels."""
+    keras.utils.set_random_seed(2)
+    x = rng.standard_normal((600, 32)).astype(np.float32)
+    y = x[:, :4].argmax(axis=1)
+    model = keras.Sequential(
+        [keras.Input((32,)), L.Dense(hidden), L.BatchNormalization(), L.ReLU(), L.Dropout(0.1), L.Dense(4)]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
+    model.fit(x, y, epochs=15, verbose=0)
+    return model, x, y
+
+
+def test_the_smallest_within_the_budget_is_taken_and_the_model_stays_as_it_was(rng):
+    model, x, y = classifier(rng)
+    weights = model.get_weights()
+    small, report = model.optimize_for_inference(x, y, target="size", budget=2)
+    assert report.after.name == "folded, int8"
+    assert report.layers == {layer.name: "int8" for layer in model.layers if isinstance(layer, L.Dense)}
+    assert report.after.bytes == min(one.bytes for one in report.candidates)
+    accuracy = 100 * np.mean(model.predict(x, verbose=0).argmax(axis=1) == y)
+    assert report.before.score == pytest.approx(accuracy)
+    assert report.after.score == pytest.approx(100 * np.mean(small.predict(x, verbose=0).argmax(axis=1) == y))
+    assert [one.name for one in report.candidates][:2] == ["as it is", "folded"]
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), weights, strict=True))
+
+
+def test_without_a_budget_nothing_is_lost(rng):
+    model, x, _ = classifier(rng)
+    small, report = model.optimize_for_inference(x, budget=0.001, target="size")  # beside its own outputs
+    assert report.before.score == 100
+    assert report.after.score >= 99.999
+    assert report.after.name in ("folded, float16", "folded, bfloat16")
+    np.testing.assert_allclose(small.predict(x, verbose=0), model.predict(x, verbose=0), atol=0.1)
+
+
+def test_blocks_that_pruning_has_left_are_tried(rng):
+    model, x, y = classifier(rng, hidden=256)
+    pruning.prune(model, 0.9, block_size=pruning.BLOCK, layers=[model.layers[0].name])
+    _, report = model.optimize_for_inference(x, y, budget=100, target="size")
+    names = [one.name for one in report.candidates]
+    assert "folded, int8" in names
+    if any(name.startswith("folded, sparse") for name in names):  # where blocks are the quicker, as on most machines
+        assert "blocks" in report.layers.values() or report.after.name == "folded, int8"
+
+
+def test_a_regression_loses_no_more_variance_than_the_budget(rng):
+    keras.utils.set_random_seed(2)
+    x = rng.standard_normal((400, 20)).astype(np.float32)
+    y = (x[:, :1] * 3 + np.sin(x[:, 1:2])).astype(np.float32)
+    model = keras.Sequential([keras.Input((20,)), L.Dense(32, "tanh"), L.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(x, y, epochs=30, verbose=0)
+    _, report = model.optimize_for_inference(x, y, budget=1, target="size")
+    residual = np.sum((model.predict(x, verbose=0) - y) ** 2) / np.sum((y - y.mean()) ** 2)
+    assert report.before.score == pytest.approx(100 * (1 - residual), abs=1e-3)
+    assert report.after.score >= report.before.score - 1
+
+
+def test_labels_of_one_column_are_those_of_probabilities_or_logits(rng):
+    keras.utils.set_random_seed(2)
+    x = rng.standard_normal((300, 6)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    for activation, loss in (("sigmoid", "binary_crossentropy"), (None, keras.losses.BinaryCrossentropy(True))):
+        model = keras.Sequential([keras.Input((6,)), L.Dense(16, "relu"), L.Dense(1, activation)])
+        model.compile(keras.optimizers.Adam(0.01), loss)
+        model.fit(x, y, epochs=20, verbose=0)
+        assert model.optimize_for_inference(x, y)[1].before.score > 95
+
+
+def test_a_network_in_float64_is_only_folded(float64, rng):
+    model = keras.Sequential([keras.Input((6,), dtype="float64"), L.Dense(8), L.BatchNormalization(), L.Dense(2)])
+    x = rng.standard_normal((20, 6))
+    small, report = model.optimize_for_inference(x)
+    assert [one.name for one in report.candidates] == ["as it is", "folded"]
+    np.testing.assert_allclose(small.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-9)
+
+
+def test_the_report_prints_what_was_tried(rng, capsys):
+    model, x, y = classifier(rng)
+    _, report = model.optimize_for_inference(x, y, rows=8, verbose=1)
+    text = capsys.readouterr().out
+    assert "8 rows" in text
+    assert all(one.name in text for one in report.candidates)
+    assert text.count("<") == 1
+
+
+def test_bad_requests_say_what_is_wrong(rng):
+    model, x, y = classifier(rng)
+    for options, message in (
+        ({"target": "speed"}, "target"),
+        ({"budget": -1}, "budget"),
+        ({"budget": float("nan")}, "budget"),
+        ({"rows": 0}, "rows"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.optimize_for_inference(x, y, **options)
+    with pytest.raises(ValueError, match="at least one row"):
+        model.optimize_for_inference(x[:0])
+    with pytest.raises(ValueError, match="as many targets"):
+        model.optimize_for_inference(x, y[:-1])
+    with pytest.raises(ValueError, match="targets of shape"):
+        model.optimize_for_inference(x, np.zeros((len(x), 3)))
+    inputs = keras.Input((32,))
+    two = keras.Model(inputs, [L.Dense(2)(inputs), L.Dense(3)(inputs)])
+    with pytest.raises(ValueError, match="one output"):
+        two.optimize_for_inference(x)

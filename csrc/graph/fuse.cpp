@@ -50,6 +50,25 @@ class Rewriting {
   Graph result_;
 };
 
+// Without nodes that nobody reads and that do nothing else, as a model's own output in a loss that is made of other values.
+Graph without_unread(const Graph& graph) {
+  const std::vector<Node>& nodes = graph.nodes();
+  std::vector<bool> read(graph.values().size(), false);
+  std::vector<size_t> left;
+  for (size_t i = nodes.size(); i-- > 0;) {
+    const Node& node = nodes[i];
+    if (node.output >= 0 && !read[size_t(node.output)] && !node.is_input() && !node.op->stays) continue;
+    left.push_back(i);
+    for (int v : node.inputs) read[size_t(v)] = true;
+  }
+  Rewriting rest(graph);
+  for (size_t k = left.size(); k-- > 0;) {
+    const Node& node = nodes[left[k]];
+    rest.add(node.op->name, node.inputs, node.attrs, node);
+  }
+  return rest.result();
+}
+
 // Every element-wise activation becomes part of the node that feeds it and nothing else, where that node `activates`.
 Graph fuse_activations(const Graph& graph) {
   const std::vector<int> uses = uses_of(graph);
@@ -221,6 +240,6 @@ Graph fuse_expressions(const Graph& graph) {
 
 }  // namespace
 
-Graph fuse(Graph graph) { return fuse_expressions(fuse_activations(graph)); }
+Graph fuse(Graph graph) { return fuse_expressions(fuse_activations(without_unread(graph))); }
 
 }  // namespace hl

@@ -51,7 +51,8 @@ class Graph {
   std::vector<Value> values_;
 };
 
-// Merges every element-wise activation into the node that feeds it and nothing else, where that node `activates`.
+// Without what nobody reads; activations are part of the nodes below them, where those `activate`, and element-wise nodes of
+// one shape are one expression.
 Graph fuse(Graph graph);
 
 }  // namespace hl

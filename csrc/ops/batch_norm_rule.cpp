@@ -142,6 +142,6 @@ void backward(Build& b) {
 
 }  // namespace
 
-const Op batch_norm_op{"batch_norm", infer, forward, backward, true};
+const Op batch_norm_op{"batch_norm", infer, forward, backward, true, nullptr, nullptr, true};
 
 }  // namespace hl

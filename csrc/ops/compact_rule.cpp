@@ -123,6 +123,6 @@ void backward(Build& b) {
 
 }  // namespace
 
-const Op compact_dense_op{"compact_dense", infer, forward, backward, true, nullptr, nullptr, true};
+const Op compact_dense_op{"compact_dense", infer, forward, backward, true, nullptr, nullptr, false, true};
 
 }  // namespace hl

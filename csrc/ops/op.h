@@ -158,6 +158,7 @@ struct Op {
   bool activates = false;    // can apply an activation to its output: attributes "activation" and "alpha"
   void (*before_update)(Build&) = nullptr;  // when all gradients are there: may add to those of variables
   void (*after_update)(Build&) = nullptr;   // may change variables once more
+  bool stays = false;  // in the plan, though nobody reads its value: it keeps something for the next batch, too
   bool reads_compact = false;  // takes variables that are stored in another type than the arithmetic's
 };
 

@@ -41,7 +41,7 @@ void keep(Build& b) {
 
 }  // namespace
 
-const Op state_op{"state", infer, forward, nullptr};
+const Op state_op{"state", infer, forward, nullptr, false, nullptr, nullptr, true};
 const Op keep_state_op{"keep_state", infer_kept, keep, nullptr};
 
 }  // namespace hl

@@ -383,3 +383,34 @@ def test_a_formula_does_not_write_over_what_it_broadcasts(float64):
             bumped[(slice(None), *place)] += 1e-30j
             slope[(slice(None), *place)] = spread(bumped, np).imag.sum(axis=(1, 2)) / 1e-30
         np.testing.assert_allclose(backward(np.ones_like(part)), slope, rtol=1e-10, atol=1e-10)
+
+
+class Unread(keras.Model):
+    """A model whose loss is not made of its output: a head that only predictions need, and a normalisation."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = keras.layers.Dense(8, activation="tanh")
+        self.head = keras.layers.Dense(5)
+        self.norm = keras.layers.BatchNormalization()
+
+    def call(self, x, training=False):
+        return self.head(self.norm(self.body(x), training=training))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.mean(keras.ops.square(self.body(x)))
+
+
+def test_what_a_loss_does_not_read_is_not_computed_but_statistics_move_on(rng):
+    x = rng.standard_normal((64, 6)).astype(np.float32)
+    model = Unread()
+    model.compile("sgd")
+    head = model.predict(x, verbose=0).shape == (64, 5) and model.head.kernel.numpy()
+    before = model.norm.moving_mean.numpy()
+    model.fit(x, x, epochs=2, verbose=0)
+    (program,) = [p for p in model._engine._programs.values() if p.update]
+    kernels = [step["kernel"] for step in program.take_plan(model._engine.trainer, 32).describe()]
+    assert kernels.count("dense_forward") == 2  # the body, for the loss and under the normalisation; not the head
+    assert "batch_norm_train" in kernels
+    np.testing.assert_array_equal(model.head.kernel.numpy(), head)
+    assert not np.array_equal(model.norm.moving_mean.numpy(), before)

@@ -51,3 +51,29 @@ class Block {
 #endif
   bool leads_;
 };
+
+// The first block takes part: every thread adds up every 128th term, then the threads' sums are added in pairs.
+HL_INLINE bool takes_part_in_sum(Worker w) { return HL_ON_DEVICE(w.id < kBlockThreads, w.id == 0); }
+
+template <class Term>
+HL_INLINE double sum_of_all(int64_t n, Worker w, const Term& term) {
+  struct Shared {
+    double sums[kBlockThreads];
+  };
+  struct Nothing {};
+  Block<Shared, Nothing, int(sizeof(Shared))> block(w);
+  double* sums = block.shared().sums;
+  block.phase([&](int thread, Nothing&) {
+    sums[thread] = 0;
+    for (int64_t i = thread; i < n; i += kBlockThreads) sums[thread] += term(i);
+  });
+  for (int half = kBlockThreads / 2; half > 0; half /= 2)
+    block.phase([&](int thread, Nothing&) {
+      if (thread < half) sums[thread] += sums[thread + half];
+    });
+  double total = 0;
+  block.phase([&](int thread, Nothing&) {
+    if (thread == 0) total = sums[0];
+  });
+  return total;
+}

@@ -93,3 +93,12 @@ HL_INLINE double ordered_sum(int64_t n, const Term& term) {
   for (; i < n; ++i) chain[i % 8] += term(i);
   return ((chain[0] + chain[4]) + (chain[2] + chain[6])) + ((chain[1] + chain[5]) + (chain[3] + chain[7]));
 }
+
+// Where a kernel is one sum: who takes part, and the sum, which worker 0 gets. GPUs have theirs in core/block.h.
+#if !defined(HL_ISA_SCALAR)
+HL_INLINE bool takes_part_in_sum(Worker w) { return w.id == 0; }
+template <class Term>
+HL_INLINE double sum_of_all(int64_t n, Worker, const Term& term) {
+  return ordered_sum(n, term);
+}
+#endif

@@ -57,10 +57,10 @@ HL_INLINE void for_each_strip(const ChannelShape& shape, int64_t begin, int64_t 
   if (c < end) body(ChannelStrip<T, 1, FirstLanes>{shape, c, {end - c}});
 }
 
-// Channels are handed out by the cache line.
+// Channels are handed out by the cache line, on a GPU one by one: neighbours read a line together.
 template <class T>
 HL_INLINE int64_t channel_piece(const ChannelShape& shape) {
-  return shape.inner > 1 ? 1 : kAlignment / int64_t(sizeof(T));
+  return shape.inner > 1 || kPiece == 1 ? 1 : kAlignment / int64_t(sizeof(T));
 }
 
 template <class T, class Body>

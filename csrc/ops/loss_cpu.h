@@ -315,8 +315,9 @@ HL_KERNEL_TEXT void loss_forward(const LossForward& a, const RunState& run, Work
 
 template <class T>
 HL_KERNEL_TEXT void loss_reduce(const LossReduce& a, const RunState& run, Worker w) noexcept {
+  if (!takes_part_in_sum(w)) return;
+  const double total = sum_of_all(run.rows, w, [&](int64_t r) { return a.values[r]; }), rows = double(run.rows);
   if (w.id != 0) return;
-  const double total = ordered_sum(run.rows, [&](int64_t r) { return a.values[r]; }), rows = double(run.rows);
   double* result = a.accumulator;
   result[0] += a.mean ? total : total * rows;
   result[1] += rows;

@@ -81,10 +81,11 @@ HL_KERNEL_TEXT void metric_update(const MetricUpdate& a, const RunState& run, Wo
 
 template <class T>
 HL_KERNEL_TEXT void metric_reduce(const MetricReduce& a, const RunState& run, Worker w) noexcept {
-  if (w.id != 0) return;
+  if (!takes_part_in_sum(w)) return;
   const auto weight = [&](int64_t r) { return a.weight ? double(*row_of<T>(a.weight, r)) : 1; };
-  const double total = ordered_sum(run.rows, [&](int64_t r) { return weight(r) * a.values[r]; });
-  const double count = ordered_sum(run.rows, weight);
+  const double total = sum_of_all(run.rows, w, [&](int64_t r) { return weight(r) * a.values[r]; });
+  const double count = sum_of_all(run.rows, w, weight);
+  if (w.id != 0) return;
   a.accumulator[0] += total;
   a.accumulator[1] += count;
   a.accumulator[2] = count != 0 ? total / count : 0;

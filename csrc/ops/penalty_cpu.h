@@ -91,9 +91,10 @@ HL_KERNEL_TEXT void orthogonal_values(const OrthogonalValues& a, const RunState&
 
 template <class T>
 HL_KERNEL_TEXT void penalty_reduce(const PenaltyReduce& a, const RunState& run, Worker w) noexcept {
-  if (w.id != 0) return;
+  if (!takes_part_in_sum(w)) return;
   const double rows = double(run.rows);
-  const double total = ordered_sum(a.count ? a.count : run.rows, [&](int64_t i) { return a.values[i]; });
+  const double total = sum_of_all(a.count ? a.count : run.rows, w, [&](int64_t i) { return a.values[i]; });
+  if (w.id != 0) return;
   const double value = a.count ? total : total / rows;
   a.accumulator[0] += value * rows;
   a.accumulator[1] += rows;

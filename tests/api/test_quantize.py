@@ -226,3 +226,13 @@ def test_exported_models_compute_with_the_stored_numbers(mode, x, tmp_path):
     text = (tmp_path / "model.c").read_text()
     assert "static const" in text
     np.testing.assert_allclose(floats.predict(x, verbose=0), model.predict(x, verbose=0), atol=0.05)
+
+
+def test_files_of_keras_hold_no_weights_in_fewer_bits(tmp_path):
+    pytest.importorskip("h5py")
+    model = network()
+    model.quantize("int8")
+    for save, name in ((model.save, "m.keras"), (model.save, "m.h5"), (model.save_weights, "m.weights.h5")):
+        with pytest.raises(ValueError, match=r"received '.*kernel' in int8"):
+            save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..identifiers import custom_object_scope
 from ..state import build_inputs
+from ..variable import COMPACT
 from .allowance import Allowance
 from .atomic import atomic_path
 from .format import FormatError, parse_json, refusal
@@ -45,6 +46,7 @@ def is_keras(path: object) -> bool:
 def write_model(model: Any, path: str | os.PathLike[str], plain: Any) -> None:
     """Write a whole model; `plain` makes of a description what JSON can hold."""
     h5py()
+    _refuse_compact(model)
     state = model._get_state()
     description = plain(model_to_keras(model))
     if str(path).endswith(LEGACY):
@@ -63,9 +65,19 @@ def write_model(model: Any, path: str | os.PathLike[str], plain: Any) -> None:
 def write_weights(model: Any, path: str | os.PathLike[str]) -> None:
     """Write the weights and the state of the optimizer, as ``.weights.h5``."""
     h5py()
+    _refuse_compact(model)
     content = arrays_of(model, model._get_state())
     with atomic_path(path) as scratch:
         write_hdf5(scratch, *content)
+
+
+def _refuse_compact(model: Any) -> None:
+    for variable in model.weights:
+        if variable.dtype in COMPACT:
+            raise ValueError(
+                f"[save] expected weights in float32 or float64, received '{variable.path}' in {variable.dtype}. "
+                "Save to .safetensors."
+            )
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------

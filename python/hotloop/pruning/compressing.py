@@ -111,11 +111,9 @@ def compressed_layer(layer: Any, rows: int = 1, most: float | None = None) -> Bl
     rows, most
         As in `compress`.
     """
-    if (
-        type(layer) is not Dense
-        or not layer.built
-        or (isinstance(layer.activation, Layer) and layer.activation.weights)
-    ):
+    if type(layer) is not Dense or not layer.built or layer.storage is not None:
+        return None
+    if isinstance(layer.activation, Layer) and layer.activation.weights:
         return None
     kernel = layer.kernel.numpy()
     indices, offsets, values = blocks_of(kernel)

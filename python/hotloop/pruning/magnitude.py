@@ -11,7 +11,7 @@ from ..data import positive
 from ..identifiers import unknown_name
 from ..layers.layer import Layer
 from ..slab import at_rest
-from ..variable import Variable
+from ..variable import COMPACT, Variable
 from .schedules import checked_share
 
 if TYPE_CHECKING:
@@ -129,10 +129,12 @@ def kernels(model: Any, layers: Iterable[Layer | str] | None, where: str) -> lis
         found.update(
             (id(v), v)
             for v in weights
-            if len(v.shape) == 2 and v.dtype.startswith("float") and (layers is not None or v.name == "kernel")
+            if len(v.shape) == 2 and v.dtype not in COMPACT and (layers is not None or v.name == "kernel")
         )
     if not found:
         unbuilt = "" if model.built else " It is not built: give it an Input, or call it on data."
+        if any(variable.dtype in COMPACT for variable in model.weights):
+            unbuilt = " Kernels that are quantized are not pruned any more: prune the model before `quantize`."
         raise ValueError(f"[{where}] expected layers with a kernel, received '{model.name}' without any.{unbuilt}")
     return list(found.values())
 

@@ -485,23 +485,6 @@ def test_timed_layers_are_replaced_where_almost_nothing_is_left():
     assert type(small.layers[1]) is L.Dense  # of whose blocks none is zero
 
 
-@pytest.mark.parametrize("mode", ["int8", "float16", "bfloat16"])
-def test_quantized_layers_stay_as_they_are_and_are_not_pruned(mode):
-    model = net()
-    pruning.prune(model, 0.9, 16, layers=[model.layers[0]])
-    small = pruning.compress(model, most=0.5)
-    small.quantize(mode)
-    again = pruning.compress(small, most=1.0)
-    assert [type(layer).__name__ for layer in again.layers] == ["BlockSparseDense", "Dense", "Dense"]
-    assert again(X).tobytes() == small(X).tobytes()
-    model.quantize(mode)
-    copied = pruning.compress(model, most=1.0)
-    assert [type(layer) for layer in copied.layers] == [L.Dense] * 3
-    assert copied(X).tobytes() == model(X).tobytes()
-    with pytest.raises(ValueError, match="before `quantize`"):
-        pruning.prune(model, 0.5)
-
-
 def test_branches_shared_layers_and_models_inside_are_compressed():
     shared = L.Dense(20, "relu", name="shared")
     inner = keras.Sequential([keras.Input((20,)), L.Dense(32, "elu"), L.LayerNormalization(), L.Dropout(0.5)])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hotloop as keras
+from hotloop import pruning
 from hotloop.layers.quantization import abs_max_quantize
 from hotloop.variable import rounded_to_bfloat16
 
@@ -236,3 +237,21 @@ def test_files_of_keras_hold_no_weights_in_fewer_bits(tmp_path):
         with pytest.raises(ValueError, match=r"received '.*kernel' in int8"):
             save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_quantized_layers_stay_as_they_are_and_are_not_pruned(mode, x):
+    dense = keras.layers.Dense
+    model = keras.Sequential([keras.Input((30,)), dense(40, "tanh"), dense(24, "tanh"), dense(2)])
+    pruning.prune(model, 0.9, 16, layers=[model.layers[0]])
+    small = pruning.compress(model, most=0.5)
+    small.quantize(mode)
+    again = pruning.compress(small, most=1.0)
+    assert [type(layer).__name__ for layer in again.layers] == ["BlockSparseDense", "Dense", "Dense"]
+    assert again(x).tobytes() == small(x).tobytes()
+    model.quantize(mode)
+    copied = pruning.compress(model, most=1.0)
+    assert [type(layer) for layer in copied.layers] == [dense] * 3
+    assert copied(x).tobytes() == model(x).tobytes()
+    with pytest.raises(ValueError, match="before `quantize`"):
+        pruning.prune(model, 0.5)

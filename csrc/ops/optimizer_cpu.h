@@ -35,7 +35,8 @@ struct RuleOfStep {
 };
 
 // Work is cut between the NR-column rows of the panels, each a cache line: workers share none, and where the panels
-// divide evenly each keeps whole ones. gradient(panel, k, n, i) makes the vector of g at element i, column n of a panel.
+// divide evenly each keeps whole ones. On a GPU neighbours have neighbouring elements. gradient(panel, k, n, i) makes the
+// vector of g at element i, column n of a panel.
 template <class T, int kSlots, class Rule, class Gradient>
 HL_INLINE void update_range(const RuleOfStep<Rule>& step, const OptimizerRange& range, Worker worker,
                             Gradient gradient) {
@@ -44,6 +45,13 @@ HL_INLINE void update_range(const RuleOfStep<Rule>& step, const OptimizerRange& 
   const V decay(T(range.decays ? step.decay : 1)), zero = lasting_zero<T>(range.keeps_zeros);
   constexpr int64_t NR = panel_columns<T>();
   const int64_t K = range.shape.K, N = range.shape.N;
+#if defined(HL_ISA_SCALAR)
+  const int64_t last_panel = (range.shape.panels(NR) - 1) * K * NR, last_columns = (N - 1) % NR + 1;
+  for_each_own(range.shape.elements(NR), worker, [&](int64_t i) {
+    if (i >= last_panel && i % NR >= last_columns) return;  // a pad
+    update_vector<T, kSlots, true>(rule, decay, zero, range, i, gradient(i / NR / K, i / NR % K, i % NR, i), V::first(1));
+  });
+#else
   const Span rows = share(range.shape.panels(NR) * K, worker);
   if (rows.begin == rows.end) return;
   int64_t panel = rows.begin / K, k = rows.begin - panel * K;
@@ -60,6 +68,7 @@ HL_INLINE void update_range(const RuleOfStep<Rule>& step, const OptimizerRange& 
           update_vector<T, kSlots, true>(rule, decay, zero, range, row * NR + n, gradient(panel, k, n, row * NR + n),
                                          V::first(columns - n));
   }
+#endif
 }
 
 // Calls body(rule of this step, its slots as a constant).

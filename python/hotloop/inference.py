@@ -16,7 +16,6 @@ from .variable import COMPACT
 if TYPE_CHECKING:
     from .model import Model
 
-_BYTES = {"int8": 1, "float16": 2, "bfloat16": 2, "float32": 4, "int32": 4, "float64": 8}
 _TARGETS = ("latency", "size")
 _ROUNDS, _SECONDS = 7, 0.01  # of timing: every model in turn, as long each
 
@@ -134,7 +133,7 @@ def _stored(layer: Any) -> str:
 
 
 def _size(network: Any) -> int:
-    return sum(_BYTES[v.dtype] * v.size for v in network.weights)
+    return sum(v.nbytes for v in network.weights)
 
 
 def _times(networks: list[Any], x: np.ndarray) -> list[list[float]]:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .functional import Functional
 from .progress import say
 from .sequential import Sequential
@@ -229,7 +227,7 @@ def _totals(model: Any) -> list[str]:
 
 def _size(weights: Iterable[Any]) -> tuple[int, int]:
     """Elements and bytes."""
-    counts = [(v.size, v.size * np.dtype(v.dtype).itemsize) for v in {id(v): v for v in weights}.values()]
+    counts = [(v.size, v.nbytes) for v in {id(v): v for v in weights}.values()]
     return sum(n for n, _ in counts), sum(size for _, size in counts)
 
 

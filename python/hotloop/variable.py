@@ -199,6 +199,11 @@ class Variable(Operators):
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that its elements take where they are stored."""
+        return self.size * (2 if self.dtype == "bfloat16" else np.dtype(self.dtype).itemsize)
+
+    @property
     def value(self) -> np.ndarray:
         """A copy of the value, row-major."""
         return self.numpy()

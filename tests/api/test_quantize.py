@@ -205,6 +205,16 @@ def test_a_layer_may_be_made_with_stored_weights(x):
     assert "storage" not in keras.layers.Dense(5).get_config()
 
 
+@pytest.mark.parametrize(("mode", "size"), [("int8", 1), ("bfloat16", 2), ("float16", 2)])
+def test_a_summary_counts_bytes_as_they_are_stored(mode, size, capsys):
+    model = keras.Sequential([keras.Input((30,)), keras.layers.Dense(8, use_bias=False)])
+    model.quantize(mode)
+    scales = 8 * 4 if mode == "int8" else 0
+    assert sum(v.nbytes for v in model.weights) == 240 * size + scales
+    model.summary()
+    assert f"({240 * size + scales}.00 B)" in capsys.readouterr().out
+
+
 def test_columns_of_zeros_have_a_scale():
     values, scale = abs_max_quantize(np.zeros((3, 2)))
     assert not values.any()

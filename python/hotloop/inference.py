@@ -86,6 +86,8 @@ def optimize(model: Any, x: Any, y: Any, budget: float, target: str, rows: int) 
         raise ValueError(
             f"[{where}] expected x as an array of at least one row of numbers, received shape {data.shape}."
         )
+    if data.dtype.kind == "f":
+        data = data.astype(model._dtype_now(), copy=False)
     score = _score_of(model, data, y, where)
     networks = _ways(model)
     seconds = _times([network for _, network in networks], np.resize(data, (rows, *data.shape[1:])))

@@ -75,15 +75,18 @@ HL_KERNEL_TEXT void quantize_rows(const QuantizeRows& a, const RunState& run, Wo
     const T* x = row_of<T>(a.x, m);
     V largest(0);
     for_each_vector<T>(a.K, [&](int64_t i, auto lanes) {
-      largest = max(largest, fill_lanes(abs(load_lanes(x + i, lanes)), V(0), lanes));
+      const V size = fill_lanes(abs(load_lanes(x + i, lanes)), V(0), lanes);
+      largest = select((size > largest) | (size != size), size, largest);  // NaN stays NaN
     });
-    const T scale = T(127) / (max_of(largest) + T(1e-7));
+    const T top = any(largest != largest) ? kNaN<T> : max_of(largest);
+    const T scale = T(127) / (top + T(1e-7));
     *row_of<T>(a.s, m) = scale;
     Int8Input* q = reinterpret_cast<Int8Input*>(row_of<int16_t>(a.q, m));
     const int64_t padded = (a.K + 3) / 4 * 4;
     for (int64_t i = 0; i < padded; i += L) {
       T values[L];
-      max(V(-127), min(V(127), round_even(V::load(x + i, a.K - i) * V(scale)))).store(values);
+      const V rounded = round_even(V::load(x + i, a.K - i) * V(scale));
+      select(rounded == rounded, max(V(-127), min(V(127), rounded)), V(0)).store(values);
       for (int64_t l = 0; l < least(L, padded - i); ++l) q[i + l] = Int8Input(int(values[l]) + kInt8Offset);
     }
   });

@@ -48,6 +48,18 @@ def test_int8_sums_are_exact_and_the_bits_are_kerass_formulas(m, k, n, dtype, rn
     assert harness.same_bits(got, int8_product(x, w, t))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 3, 36])
+def test_what_is_not_a_number_spoils_its_row_and_no_other(bad, place, dtype, rng):
+    x, w, t, b = int8_arguments(rng, dtype, 3, 37, 20)
+    want = int8_product(x, w, t, b)
+    x[1, place] = bad
+    x[1, -1] += 5  # a larger one behind it hides nothing
+    got = run_op("compact_dense", [x], {}, [w, t, b], dtype=dtype, stored=["int8", "", ""]).output
+    assert np.isnan(got[1]).all()
+    assert harness.same_bits(got[[0, 2]], want[[0, 2]])
+
+
 def test_the_largest_int8_sums_stay_within_32_bits():
     k = 1 << 17
     x, w = np.ones((2, k), np.float32), np.full((k, 3), 127, np.int8)

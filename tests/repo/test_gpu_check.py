@@ -45,12 +45,13 @@ def test_a_wrong_word_is_refused(arguments, tmp_path):
 def test_a_stage_goes_on_after_a_part_fails_and_says_so_at_the_end(tmp_path):
     (tmp_path / "cuda_emulated").mkdir()
     (tmp_path / "cuda_emulated" / "site").mkdir()  # nothing in it: no hotloop
-    done = run("check", "--device", "cuda_emulated", "--seconds", "40", folder=tmp_path)
+    done = run("check", "--device", "cuda_emulated", "--seconds", "15", folder=tmp_path)
     assert done.returncode == 1
     assert "check: device (" in done.stdout.split("not passed:")[1]
     parts = json.loads((tmp_path / "out" / "check.json").read_text())["parts"]
     assert len(parts) > 4
-    assert {part["status"] for part in parts} <= {"failed", "left", "stopped"}
+    assert {part["name"]: part["status"] for part in parts}["device"] == "failed"
+    assert {part["status"] for part in parts} <= {"failed", "left", "stopped", "passed"}  # another hotloop may be installed
     assert "=== ops" in (tmp_path / "out" / "check.log").read_text()
 
 

@@ -12,7 +12,7 @@ import random
 import statistics
 
 from benchmarks import machine
-from benchmarks.threads import Trainer
+from benchmarks.threads import CHILD, Trainer
 
 GOOD = 1.10
 
@@ -39,7 +39,7 @@ def main() -> None:
     settings = [None, *sorted({1, machine.cores()} | {2**i for i in range(1, 6) if 2**i < machine.cores()})]
     for _ in range(options.networks):
         widths, batch = network(rng)
-        trainers = [Trainer(widths, batch, threads) for threads in settings]
+        trainers = [Trainer(CHILD, [widths, batch], threads) for threads in settings]
         rounds = [[t.microseconds(options.window) for t in trainers] for _ in range(options.rounds)]
         for trainer in trainers:
             trainer.close()

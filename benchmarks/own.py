@@ -8,18 +8,16 @@ Ratios of the time of a training step, paired round by round, with the spread, o
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
 
 from benchmarks.fit.run import spread
+from benchmarks.threads import Trainer
 
 NETWORKS = {
     "8-64-64-1 b32": ((8, 64, 64, 1), 32, 2000),
     "100-300-300-1 b128": ((100, 300, 300, 1), 128, 200),
     "32-1024-8 b1024": ((32, 1024, 8), 1024, 20),
 }
+SECONDS = 0.3  # of a measurement
 CHILD = """
 import json, sys, time
 import numpy as np
@@ -43,41 +41,12 @@ y = rng.standard_normal((len(x), widths[-1])).astype("float32")
 model.fit(x, y, batch_size=batch, verbose=0)
 print("ready", flush=True)
 for line in sys.stdin:
-    start = time.perf_counter()
-    history = model.fit(x, y, batch_size=batch, epochs=3, verbose=0)
-    print(1e6 * (time.perf_counter() - start) / (3 * batches), flush=True)
+    seconds, epochs, start = float(line), 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        model.fit(x, y, batch_size=batch, verbose=0)
+        epochs += 1
+    print(1e6 * (time.perf_counter() - start) / (epochs * batches), flush=True)
 """
-
-
-class Trainer:
-    """A process that trains on request."""
-
-    def __init__(self, case: tuple[tuple[int, ...], int, int], own: bool, threads: int) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, json.dumps([*case, own])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "HOTLOOP_NUM_THREADS": str(threads)},
-        )
-        self._line()
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
-
-    def microseconds(self) -> float:
-        """Time of a step."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return float(self._line())
-
-    def close(self) -> None:
-        """End the process."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
 
 
 def main() -> None:
@@ -87,8 +56,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     for name, case in NETWORKS.items():
         for threads in (1, 2):
-            own, builtin = Trainer(case, True, threads), Trainer(case, False, threads)
-            pairs = [(own.microseconds(), builtin.microseconds()) for _ in range(rounds)]
+            own, builtin = (Trainer(CHILD, [*case, mine], threads) for mine in (True, False))
+            pairs = [(own.microseconds(SECONDS), builtin.microseconds(SECONDS)) for _ in range(rounds)]
             own.close()
             builtin.close()
             ratio, us = spread([a / b for a, b in pairs]), spread([a for a, _ in pairs])

@@ -15,6 +15,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from benchmarks.fit.run import spread
 
@@ -65,13 +67,13 @@ class Busy:
 
 
 class Trainer:
-    """A process that trains on request. `threads`: a number, or None for the default."""
+    """A process that runs `code` with `arguments`, and trains on request. `threads`: None for the default."""
 
-    def __init__(self, widths: tuple[int, ...], batch: int, threads: int | None) -> None:
+    def __init__(self, code: str, arguments: Sequence[Any], threads: int | None) -> None:
         environment = {k: v for k, v in os.environ.items() if k != "HOTLOOP_NUM_THREADS"}
         if threads is not None:
             environment["HOTLOOP_NUM_THREADS"] = str(threads)
-        command = [sys.executable, "-c", CHILD, json.dumps([widths, batch])]
+        command = [sys.executable, "-c", code, json.dumps(arguments)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -103,7 +105,7 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=1.0, help="seconds of one measurement (default 1)")
     options = parser.parse_args()
     for name, (widths, batch) in NETWORKS.items():
-        one, default = Trainer(widths, batch, 1), Trainer(widths, batch, None)
+        one, default = (Trainer(CHILD, [widths, batch], threads) for threads in (1, None))
         for others in (0, options.busy):
             with Busy(others):
                 pairs = [

@@ -399,11 +399,12 @@ class Model(Training, Layer):
         x : array_like, shape (n, ...)
             Rows to predict, of data that was not trained on.
         y : array_like, shape (n,) or the outputs', optional
-            Class labels, or numbers to be predicted; unless told the model's own outputs.
+            Class labels, or numbers to be predicted; unless told the model's own outputs. Whole numbers beside one
+            column of outputs are labels if they are 0 and 1 alone.
         budget : float
             Points of 100 that may be lost: of accuracy for labels, of the explained variance (R2) else.
         target : {"latency", "size"}
-            What is to be least of all that stays within the budget.
+            What is to be least of all that stays within the budget; of ways within 5 % of it the one that scores best.
         rows : int
             Of the predictions that are timed.
         verbose : int
@@ -419,7 +420,7 @@ class Model(Training, Layer):
         Raises
         ------
         ValueError
-            If the model has several outputs or a `call` of its own, or the data does not fit.
+            If the model has several inputs or outputs or a `call` of its own, or the data does not fit.
 
         Examples
         --------

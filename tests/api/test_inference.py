@@ -82,6 +82,26 @@ def test_labels_of_one_column_are_those_of_probabilities_or_logits(rng):
         assert model.optimize_for_inference(x, y)[1].before.score > 95
 
 
+def test_whole_numbers_to_be_predicted_are_no_labels(rng):
+    keras.utils.set_random_seed(2)
+    x = rng.standard_normal((400, 8)).astype(np.float32)
+    x[:, 7] = 1e4  # of no influence, but the largest of each row: int8 rounds the others away
+    y = np.round(50 + 10 * x[:, 0]).astype(int)
+    model = keras.Sequential([keras.Input((8,)), L.Dense(1)])
+    model.set_weights([np.float32([[10], [0], [0], [0], [0], [0], [0], [0]]), np.float32([50])])
+    small, report = model.optimize_for_inference(x, y, target="size")
+    assert report.before.score > 99
+    assert report.after.score > report.before.score - 0.5
+    assert np.mean((small.predict(x, verbose=0)[:, 0] - y) ** 2) < 1
+
+
+def test_layers_that_are_stored_so_already_stay(rng):
+    model, x, y = classifier(rng)
+    model.layers[0].quantize("bfloat16")
+    _, report = model.optimize_for_inference(x, y, budget=100, target="size")
+    assert list(report.layers.values()) == ["bfloat16", "int8"]
+
+
 def test_a_network_in_float64_is_only_folded(float64, rng):
     model = keras.Sequential([keras.Input((6,), dtype="float64"), L.Dense(8), L.BatchNormalization(), L.Dense(2)])
     x = rng.standard_normal((20, 6))
@@ -115,6 +135,19 @@ def test_bad_requests_say_what_is_wrong(rng):
         model.optimize_for_inference(x, y[:-1])
     with pytest.raises(ValueError, match="targets of shape"):
         model.optimize_for_inference(x, np.zeros((len(x), 3)))
+    with pytest.raises(ValueError, match="finite numbers"):
+        model.optimize_for_inference(x, np.full((len(x), 4), np.nan))
+    with pytest.raises(ValueError, match="finite numbers"):
+        model.optimize_for_inference(x, ["a"] * len(x))
+    with pytest.raises(ValueError, match="labels from 0 to 3, received 1 to 4"):
+        model.optimize_for_inference(x, y + 1)
+    left, right = keras.Input((16,)), keras.Input((16,))
+    pair = keras.Model([left, right], L.Dense(2)(L.Concatenate()([left, right])))
+    with pytest.raises(ValueError, match="one input"):
+        pair.optimize_for_inference([x[:, :16], x[:, 16:]])
+    broken = keras.Sequential([keras.Input((32,)), L.Dense(2, bias_initializer=keras.initializers.Constant(np.nan))])
+    with pytest.raises(ValueError, match="finite outputs"):
+        broken.optimize_for_inference(x)
     inputs = keras.Input((32,))
     two = keras.Model(inputs, [L.Dense(2)(inputs), L.Dense(3)(inputs)])
     with pytest.raises(ValueError, match="one output"):

@@ -141,6 +141,8 @@ def test_filters_choose_layers_by_name_or_function(x):
         assert [layer.storage for layer in model.layers] == ["int8", None]
     with pytest.raises(ValueError, match="Dense layers that the filters choose, received none"):
         model.quantize("int8", filters="third")
+    with pytest.raises(ValueError, match="regular expressions"):
+        model.quantize("int8", filters="(")
     with pytest.raises(TypeError, match="filters"):
         model.quantize("int8", filters=3)
 

@@ -75,4 +75,8 @@ def _wanted(filters: Any, where: str) -> Callable[[Any], bool]:
         raise TypeError(
             f"[{where}] expected filters as a string, a list of strings or a function, received {filters!r}."
         )
-    return lambda layer: any(re.match(pattern, layer.name) for pattern in patterns)
+    try:
+        compiled = [re.compile(pattern) for pattern in patterns]
+    except re.error as error:
+        raise ValueError(f"[{where}] expected filters as regular expressions, received {filters!r}: {error}.") from None
+    return lambda layer: any(pattern.match(layer.name) for pattern in compiled)

@@ -40,9 +40,9 @@ class Dense(Layer):
 
     Notes
     -----
-    Weights: kernel, bias; with a storage bias, kernel, and in int8 kernel_scale. The product, bias and activation run as
-    one pass (`csrc/ops/dense.h`, `csrc/ops/compact.h`). With an int8 kernel each row of x is rounded to int8 too, by its
-    largest magnitude, and the sums are exact, as in Keras's quantized layers.
+    Weights: kernel, bias; with a storage bias, kernel, and in int8 kernel_scale. The product, bias and activation run
+    as one pass (`csrc/ops/dense.h`, `csrc/ops/compact.h`). With an int8 kernel each row of x is rounded to int8 too, by
+    its largest magnitude, and the sums are exact, as in Keras's quantized layers.
 
     Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", CVPR
     2018.

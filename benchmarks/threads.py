@@ -21,6 +21,15 @@ from typing import Any
 from benchmarks.fit.run import spread
 
 NETWORKS = {"784-300-100-10 b32": ((784, 300, 100, 10), 32), "784-64-64-10 b64": ((784, 64, 64, 10), 64)}
+LOOP = """
+print("ready", flush=True)
+for line in sys.stdin:
+    seconds, epochs, start = float(line), 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        model.fit(x, y, batch_size=batch, verbose=0)
+        epochs += 1
+    print(1e6 * (time.perf_counter() - start) / (epochs * (len(x) // batch)), flush=True)
+"""  # of a child that has made model, x, y and batch
 CHILD = """
 import json, sys, time
 import numpy as np
@@ -32,13 +41,6 @@ layers = [keras.layers.Dense(n, activation="relu") for n in widths[1:-1]] + [ker
 model = keras.Sequential([keras.Input((widths[0],)), *layers])
 model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 model.fit(x, y, batch_size=batch, epochs=2, verbose=0)
-print("ready", flush=True)
-for line in sys.stdin:
-    seconds, epochs, start = float(line), 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        model.fit(x, y, batch_size=batch, verbose=0)
-        epochs += 1
-    print(1e6 * (time.perf_counter() - start) / (epochs * (4096 // batch)), flush=True)
 """
 
 
@@ -67,13 +69,13 @@ class Busy:
 
 
 class Trainer:
-    """A process that runs `code` with `arguments`, and trains on request. `threads`: None for the default."""
+    """A process that runs `code` with `arguments` and then `LOOP`. `threads`: None for the default."""
 
     def __init__(self, code: str, arguments: Sequence[Any], threads: int | None) -> None:
         environment = {k: v for k, v in os.environ.items() if k != "HOTLOOP_NUM_THREADS"}
         if threads is not None:
             environment["HOTLOOP_NUM_THREADS"] = str(threads)
-        command = [sys.executable, "-c", code, json.dumps(arguments)]
+        command = [sys.executable, "-c", code + LOOP, json.dumps(arguments)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )

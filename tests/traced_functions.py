@@ -35,3 +35,17 @@ def check_gradient(function, x):
         np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-7)
     finally:
         keras.config.set_floatx("float32")
+
+
+class DenseTranspose(keras.layers.Layer):
+    """The decoder's half of a tied autoencoder: another layer's kernel, transposed."""
+
+    def __init__(self, dense, activation=None, **kwargs):
+        super().__init__(**kwargs)
+        self.dense, self.activation = dense, keras.activations.get(activation)
+
+    def build(self, input_shape):
+        self.biases = self.add_weight(shape=(self.dense.kernel.shape[0],), initializer="zeros", name="bias")
+
+    def call(self, inputs):
+        return self.activation(ops.matmul(inputs, ops.transpose(self.dense.kernel)) + self.biases)

@@ -124,15 +124,14 @@ def _ways(model: Any) -> list[tuple[str, Any]]:
     """The model, and others that compute nearly the same: names and networks."""
     from .pruning import compress
 
-    found: list[tuple[str, Any]] = [("as it is", model), ("folded", model.fold())]
-    sparse = compress(model.fold())
+    bases = {"folded": model.fold()}
+    sparse = compress(bases["folded"])
     if any(isinstance(layer, BlockSparseDense) for layer in sparse._all_layers()):
-        found.append(("folded, sparse", sparse))
+        bases["folded, sparse"] = sparse
+    found = [("as it is", model), *bases.items()]
     for mode in COMPACT:
-        for name, make in (("folded", model.fold), ("folded, sparse", lambda: compress(model.fold()))):
-            if not any(name == known for known, _ in found):
-                continue
-            network = make()
+        for name, base in bases.items():
+            network = base.fold()  # nothing is left to fold: a copy
             plain = [layer for layer in network._all_layers() if type(layer) is Dense and layer.storage is None]
             if plain and all(layer.dtype == "float32" for layer in plain):
                 network.quantize(mode, filters=lambda layer: layer.storage is None)

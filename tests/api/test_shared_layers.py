@@ -9,23 +9,10 @@ import pytest
 import hotloop as keras
 from hotloop import ops
 from hotloop.saving import FormatError
+from traced_functions import DenseTranspose
 
 L = keras.layers
 X = np.random.default_rng(3).standard_normal((32, 8)).astype(np.float32)
-
-
-class DenseTranspose(L.Layer):
-    """Reads another layer's kernel; its configuration is the default one, of its arguments."""
-
-    def __init__(self, dense, activation=None, **kwargs):
-        super().__init__(**kwargs)
-        self.dense, self.activation = dense, keras.activations.get(activation)
-
-    def build(self, input_shape):
-        self.biases = self.add_weight(shape=(self.dense.kernel.shape[0],), initializer="zeros", name="bias")
-
-    def call(self, inputs):
-        return self.activation(ops.matmul(inputs, ops.transpose(self.dense.kernel)) + self.biases)
 
 
 class Described(DenseTranspose):

@@ -7,6 +7,7 @@ import pytest
 
 import hotloop as keras
 from hotloop import ops
+from traced_functions import DenseTranspose
 
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal((13, 5))
@@ -105,20 +106,6 @@ def test_such_models_are_trained_and_saved_like_others(name, tmp_path):
     fresh = build()
     fresh.load_weights(tmp_path / "w.safetensors")
     assert fresh.predict(x, verbose=0).tobytes() == whole.tobytes()
-
-
-class DenseTranspose(keras.layers.Layer):
-    """The decoder's half of a tied autoencoder: another layer's kernel, transposed."""
-
-    def __init__(self, dense, activation=None, **kwargs):
-        super().__init__(**kwargs)
-        self.dense, self.activation = dense, keras.activations.get(activation)
-
-    def build(self, input_shape):
-        self.biases = self.add_weight(shape=(self.dense.kernel.shape[0],), initializer="zeros", name="bias")
-
-    def call(self, inputs):
-        return self.activation(ops.matmul(inputs, ops.transpose(self.dense.kernel)) + self.biases)
 
 
 @pytest.mark.parametrize("by", ["transpose", "einsum"])

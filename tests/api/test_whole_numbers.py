@@ -18,11 +18,8 @@ def model(dtype="float32"):
 
 
 @pytest.mark.parametrize("declared", ["float32", "int32", "int64"])
-@pytest.mark.parametrize("dtype", ["int32", "int64", "uint32"])
-@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("dtype", "sign"), [("int32", 1), ("int32", -1), ("int64", 1), ("int64", -1), ("uint32", 1)])
 def test_numbers_that_float32_rounds_are_named(declared, dtype, sign):
-    if sign < 0 and dtype == "uint32":
-        pytest.skip("unsigned")
     x = np.array([[5], [sign * BIG]], dtype)
     net = model(declared)
     net.compile("sgd", "mse")

@@ -158,6 +158,7 @@ struct Mask {
   friend HL_INLINE Mask operator!(Mask a) { return {Raw(~a.m)}; }
   friend HL_INLINE bool any(Mask a) { return any_lane(a.m); }
   friend HL_INLINE bool all(Mask a) { return !any_lane(Raw(~a.m)); }
+  friend HL_INLINE uint32_t packed(Mask a) { return lane_bits(a.m); }  // bit i is lane i
 };
 
 // Unsigned integers as wide as T, one per lane: a float's bits, or words of random numbers. Wraps around.

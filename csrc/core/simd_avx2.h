@@ -2,6 +2,8 @@
 
 HL_INLINE bool any_lane(RawMask32 m) { return _mm256_movemask_ps((__m256)m) != 0; }
 HL_INLINE bool any_lane(RawMask64 m) { return _mm256_movemask_pd((__m256d)m) != 0; }
+HL_INLINE uint32_t lane_bits(RawMask32 m) { return uint32_t(_mm256_movemask_ps((__m256)m)); }
+HL_INLINE uint32_t lane_bits(RawMask64 m) { return uint32_t(_mm256_movemask_pd((__m256d)m)); }
 HL_INLINE RawF32 pick(RawMask32 m, RawF32 a, RawF32 b) { return _mm256_blendv_ps(b, a, (__m256)m); }
 HL_INLINE RawF64 pick(RawMask64 m, RawF64 a, RawF64 b) { return _mm256_blendv_pd(b, a, (__m256d)m); }
 HL_INLINE RawF32 load_part(const float* p, int64_t n) { return _mm256_maskload_ps(p, (__m256i)first_lanes<float>(n)); }

@@ -3,6 +3,8 @@
 
 HL_INLINE bool any_lane(RawI64 m) { return (m[0] | m[1]) != 0; }
 HL_INLINE bool any_lane(RawI32 m) { return any_lane((RawI64)m); }
+HL_INLINE uint32_t lane_bits(RawI64 m) { return uint32_t((m[0] & 1) | (m[1] & 2)); }
+HL_INLINE uint32_t lane_bits(RawI32 m) { return uint32_t((m[0] & 1) | (m[1] & 2) | (m[2] & 4) | (m[3] & 8)); }
 HL_INLINE RawF32 pick(RawI32 m, RawF32 a, RawF32 b) { return (RawF32)((m & (RawI32)a) | (~m & (RawI32)b)); }
 HL_INLINE RawF64 pick(RawI64 m, RawF64 a, RawF64 b) { return (RawF64)((m & (RawI64)a) | (~m & (RawI64)b)); }
 HL_INLINE RawF32 load_part(const float* p, int64_t n) {

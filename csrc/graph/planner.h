@@ -40,7 +40,7 @@ class Planner final : public Build {
   Sink* sink() override;
   void alias_output(Buf from) override;
   void alias_grad_input(int i, Buf from) override;
-  Buf whole_gradient(int i) override { return gradients_[size_t(input_value(i))]; }
+  Buf sent_gradient(int i) override { return gradients_[size_t(input_value(i))]; }
   bool take_activation(int i, Activation* activation) override;
   bool grad_is_preactivation() const override;
   std::optional<Optimizer> updater(int i) const override;

@@ -6,7 +6,8 @@
 // the same mask. With `transposed` the variable is w^T (N,K), as for the way back through tied weights: dw^T = dz^T x.
 // Saved: y, and the transposed panels. Flops: 2 M K N each for y, dx, dw. Bytes: every operand once, w from the cache it stays in.
 // Every output adds in ascending k (dx: n, dw: m) by fused multiply-add, in blocks that K and N alone choose, whatever
-// tile computes it: a row's bits do not depend on M, nor any bits on the team.
+// tile computes it: a row's bits do not depend on M, nor any bits on the team. On CPUs y, dx and dw leave out zeros of x
+// (dz) where there are many (core/nonzero.h), with the same bits as long as the other factor is finite.
 // Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
 #pragma once
 #include "ops/activation.h"
@@ -46,6 +47,7 @@ struct DenseBackwardParams {
   void* db;   // panels of (1,N), or null; pads are written as zeros
   int64_t K, N;
   int64_t rows_per_sample;
+  bool adds_dw, adds_db;  // to what is there
 };
 
 // For up to so many rows of a plan, the optimizer's update costs less while the gradient is in registers: the same

@@ -73,7 +73,7 @@ HL_KERNEL_TEXT void dense_backward_input(const DenseBackwardInput& a, const RunS
 template <class T>
 HL_KERNEL_TEXT void dense_backward_params(const DenseBackwardParams& a, const RunState& run, Worker w) noexcept {
   outer(Outer<T>{a.x.as<T>(), a.x.ld, a.dz.as<T>(), a.dz.ld, static_cast<T*>(a.dw), static_cast<T*>(a.db),
-                 run.rows * a.rows_per_sample, a.K, a.N},
+                 run.rows * a.rows_per_sample, a.K, a.N, a.adds_dw, a.adds_db},
         w);
 }
 

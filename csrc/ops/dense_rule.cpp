@@ -171,12 +171,18 @@ void backward(Build& b) {
     a.dz = b.read(dz.buf);
     a.dz.ld = dz.ld;
     const bool unpacks = is_made(b) && b.wants_grad(1);
-    Buf dw = b.wants_grad(1) && !unpacks ? b.grad_input(1) : Buf{};
+    const bool alone = unpacks || drop_rate(b.attrs()) > 0;
+    Buf dw = b.wants_grad(1) && !alone ? b.sent_gradient(1) : Buf{};
+    a.adds_dw = bool(dw);
+    if (!dw && b.wants_grad(1) && !unpacks) dw = b.grad_input(1);
     if (unpacks) dw = b.scratch({1, panel_shape(w.shape).elements(b.kernels().panel_width), b.dtype()});
-    a.db = has_bias && b.wants_grad(2) ? b.write(b.grad_input(2)).data : nullptr;
+    Buf db = has_bias && b.wants_grad(2) ? b.sent_gradient(2) : Buf{};
+    a.adds_db = bool(db);
+    if (!db && has_bias && b.wants_grad(2)) db = b.grad_input(2);
+    a.db = db ? b.write(db).data : nullptr;
     if (turned && a.db) b.emit(b.kernels().dense_backward_params, a, {m * N, e * m * N}, Order::kDeferred);
     if (turned) {  // the gradient of w (N,K) is dz^T x
-      a = DenseBackwardParams{b.read(dz.buf), b.read(x.buf), nullptr, nullptr, N, K, x.per_sample};
+      a = DenseBackwardParams{b.read(dz.buf), b.read(x.buf), nullptr, nullptr, N, K, x.per_sample, a.adds_dw, false};
       a.x.ld = dz.ld;
       a.dz.ld = x.ld;
     }

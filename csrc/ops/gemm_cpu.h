@@ -222,10 +222,57 @@ HL_INLINE void product_of_rectangle(const Product<T>& p, const Cut& cut, Span st
     }
 }
 
+// ---- The same where x is mostly zeros (core/nonzero.h). ----
+
+constexpr int64_t kMostPositions = 2048;  // of a block of k
+constexpr int64_t kChosenRows = 8;        // of y, finished together
+
+constexpr int64_t kMostPercent = 33, kMostPercentNear = 55;  // of x that may be other than zero
+constexpr int64_t kNearWeights = 1 << 15;                    // bytes: rows of w come from the level-1 cache
+
+// Whether it pays to leave zeros of x (M,K) out; fewer columns N would not pay the search for the others.
+template <class T>
+HL_INLINE bool skips_zeros(const T* x, int64_t ldx, int64_t M, int64_t K, int64_t N, int64_t most_percent) {
+  constexpr bool kWholePanels = strip_columns<T>() % panel_columns<T>() == 0;
+  return kWholePanels && K >= kBitsTogether && N > 2 * panel_columns<T>() && mostly_zeros(x, ldx, M, K, most_percent);
+}
+
+template <class T>
+HL_INLINE void product_of_row(const Product<T>& p, const Cut& cut, Span strips, int64_t row) {
+  alignas(kAlignment) int32_t at[kMostPositions + kBitsTogether];
+  const int64_t column = strips.begin * strip_columns<T>();
+  const int64_t columns = least(p.N, strips.end * strip_columns<T>()) - column;
+  for (int64_t b = 0; b < cut.blocks; ++b) {
+    const ProductTile<T> t = tile_at(p, row, strips.begin, cut.block(b));
+    const int64_t count = nonzero_positions(t.x, t.K, at);
+    chosen_sums<false>(ChosenSum<T>{t.x, 1, t.w, panel_columns<T>(), t.panel_stride, at, count, t.from, t.y, panel_columns<T>()},
+                       ceil_div(columns, lanes_of<T>()));
+  }
+}
+
+template <class T, class Finish>
+HL_INLINE void product_without_zeros(const Product<T>& p, const Cut& cut, Worker w, Finish finish) {
+  const int64_t lines = p.fetch ? p.fetch->rows * p.fetch->row_lines : 0;
+  if (p.fetch) p.fetch->pace = 1;
+  for_each_rectangle<T>(p.N, p.M, w, [&](Span strips, Span rows) {
+    const int64_t column = strips.begin * strip_columns<T>();
+    for (int64_t row = rows.begin; row < rows.end; row += kChosenRows) {
+      const int64_t count = least(kChosenRows, rows.end - row);
+      for (int64_t r = row; r < row + count; ++r) product_of_row(p, cut, strips, r);
+      finish(row, count, column, least(p.N, strips.end * strip_columns<T>()) - column);
+      for (int64_t i = ceil_div(lines * count, p.M); i > 0; --i) p.fetch->step();
+    }
+  });
+}
+
 // finish(row, rows, column, columns) follows when a tile's sums are complete.
 template <class T, class Finish>
 HL_INLINE void product(const Product<T>& p, Worker w, Finish finish) {
   const Cut cut = cut_of<T>(p.K, p.N);
+  const Span last = cut.block(cut.blocks - 1);
+  const int64_t percent = p.K * p.N * int64_t(sizeof(T)) <= kNearWeights ? kMostPercentNear : kMostPercent;
+  if (last.end - last.begin <= kMostPositions && skips_zeros(p.x, p.ldx, p.M, p.K, p.N, percent))
+    return product_without_zeros(p, cut, w, finish);
   for_each_rectangle<T>(p.N, p.M, w, [&](Span strips, Span rows) {
     const int64_t count = rows.end - rows.begin;
     if (count > kFewRows) return product_of_rectangle(p, cut, strips, rows, finish);
@@ -262,6 +309,7 @@ struct Outer {
   T* dw;  // panels of (K,N), or null
   T* db;  // panels of (1,N), or null: the sums of dz
   int64_t M, K, N;
+  bool adds_dw, adds_db;  // to what is there
 };
 
 constexpr int64_t kOuterRows = 256;  // of dz a strip wide, and a tile's piece of x: the level-1 cache
@@ -282,7 +330,7 @@ HL_INLINE void outer_of_strip(const Outer<T>& o, int64_t s, Span k, Span m) {
       for_each_tile(k, [&](int64_t row, int count) {
         t.x = o.x + m.begin * o.ldx + row;
         t.dw = o.dw + strip_offset<T>(s, o.K) + row * NR;
-        t.from = m.begin > 0 ? t.dw : nullptr;
+        t.from = m.begin > 0 || o.adds_dw ? t.dw : nullptr;
         tiles.outer[count - 1](t);
       });
     }
@@ -292,7 +340,7 @@ HL_INLINE void outer_of_strip(const Outer<T>& o, int64_t s, Span k, Span m) {
       t.ldx = 0;
       t.dw = o.db + s * kColumns;
       t.panel_stride = NR;
-      t.from = m.begin > 0 ? t.dw : nullptr;
+      t.from = m.begin > 0 || o.adds_db ? t.dw : nullptr;
       tiles.outer[0](t);
     }
   });
@@ -311,8 +359,45 @@ HL_INLINE void clear_empty_strips(const Outer<T>& o, Worker w) {
   }
 }
 
+static_assert(kOuterRows <= kColumnRows, "a column's bits are found together");
+
+// dw for some strips, 16 rows of it and a block of m, where x is mostly zeros.
 template <class T>
-HL_INLINE void outer(const Outer<T>& o, Worker w) {
+HL_INLINE void outer_without_zeros(const Outer<T>& o, Span strips, Span k, Span m) {
+  constexpr int64_t L = lanes_of<T>(), NR = panel_columns<T>();
+  const int64_t M = m.end - m.begin, column = strips.begin * strip_columns<T>();
+  const int64_t columns = least(o.N, strips.end * strip_columns<T>()) - column;
+  const T* x = o.x + m.begin * o.ldx + k.begin;
+  ColumnBits found;
+  find_nonzero_columns(x, o.ldx, M, k.end - k.begin, &found);
+  for (int64_t i = 0; i < k.end - k.begin; ++i) {
+    alignas(kAlignment) int32_t at[kOuterRows + kBitsTogether];
+    T* to = o.dw + strip_offset<T>(strips.begin, o.K) + (k.begin + i) * NR;
+    const int64_t count = column_positions(found, i, M, at);
+    chosen_sums<true>(ChosenSum<T>{x + i, o.ldx, o.dz + m.begin * o.lddz + column, o.lddz, NR, at, count,
+                                   m.begin > 0 || o.adds_dw ? to : nullptr, to, o.K * NR},
+                      ceil_div(columns, L));
+    T* last = to + columns / NR * o.K * NR;
+    for (int64_t c = columns % NR / L * L; columns % NR > 0 && c < NR; c += L)
+      select(Vec<T>::first(columns % NR - c), Vec<T>::load(last + c), Vec<T>(0)).store(last + c);
+  }
+}
+
+constexpr int64_t kLeastChosenRows = 8;  // of x: fewer would not pay the search
+
+template <class T>
+HL_INLINE void outer(Outer<T> o, Worker w) {
+  if (o.dw && o.M >= kLeastChosenRows && skips_zeros(o.x, o.ldx, o.M, o.K, o.N, kMostPercent)) {
+    for_each_rectangle<T>(o.N, o.K, w, [&](Span strips, Span k) {
+      const int64_t blocks = ceil_div(o.M, kOuterRows);
+      for (int64_t row = k.begin; row < k.end; row += kBitsTogether)
+        for (int64_t b = 0; b < blocks; ++b)
+          outer_without_zeros(o, strips, Span{row, least(k.end, row + kBitsTogether)}, share(o.M, Worker{int(b), int(blocks)}));
+    });
+    clear_empty_strips(o, w);
+    if (!o.db) return;
+    o.dw = nullptr;
+  }
   for_each_rectangle<T>(o.N, o.dw ? o.K : 1, w, [&](Span strips, Span k) {
     const int64_t blocks = o.M > 0 ? ceil_div(o.M, kOuterRows) : 1;
     for (int64_t b = 0; b < blocks; ++b) {

@@ -263,7 +263,7 @@ struct TileOfBlock {
           T* y = &out.at(r, c);
           const int count = int(least(4, out.columns - c));
           unroll<4>([&](auto j) {
-            if (j < count) y[j] = (part > 0 ? y[j] : out.start(c + j)) + own.sum[at_r * S::kTN + at_c + j];
+            if (j < count) y[j] = (part > 0 ? y[j] : out.start(r, c + j)) + own.sum[at_r * S::kTN + at_c + j];
           });
         });
         if (part + 1 < cut.parts) return;
@@ -293,7 +293,7 @@ struct TileOfBlock {
       const int64_t r = row + at / S::kColumns, c = column + at % S::kColumns;
       if (r >= out.rows || c >= out.columns) return;
       for (int i = 0; i < kEach && c + i < out.columns; ++i) {
-        T total = out.start(c + i);
+        T total = out.start(r, c + i);
         for (int64_t part = 0; part < cut.parts; ++part) total += parts[part][at + i];
         out.at(r, c + i) = total;
       }
@@ -370,7 +370,7 @@ struct ProductOut {
   int64_t rows, columns;
 
   HL_INLINE T& at(int64_t row, int64_t n) const { return p.y[row * p.ldy + n]; }
-  HL_INLINE T start(int64_t n) const { return p.b ? p.b[n] : T(0); }
+  HL_INLINE T start(int64_t, int64_t n) const { return p.b ? p.b[n] : T(0); }
 };
 
 // finish(row, rows, column, columns) follows when sums are complete.
@@ -398,6 +398,7 @@ struct Outer {
   T* dw;  // panels of (K,N), or null
   T* db;  // panels of (1,N), or null: the sums of dz
   int64_t M, K, N;
+  bool adds_dw, adds_db;  // to what is there
 };
 
 // Below the last row of dw is db: its x is ones.
@@ -407,7 +408,7 @@ struct OuterOut {
   int64_t of_dw, rows, columns;
 
   HL_INLINE T& at(int64_t row, int64_t n) const { return row < of_dw ? o.dw[panel_offset<T>(row, n, o.K)] : o.db[n]; }
-  HL_INLINE T start(int64_t) const { return T(0); }
+  HL_INLINE T start(int64_t row, int64_t n) const { return (row < of_dw ? o.adds_dw : o.adds_db) ? at(row, n) : T(0); }
   HL_INLINE void finish(int64_t, int64_t, int64_t, int64_t) const {}
 };
 

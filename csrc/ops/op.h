@@ -121,8 +121,9 @@ class Build {
   virtual void alias_output(Buf from) = 0;
   virtual void alias_grad_input(int i, Buf from) = 0;
 
-  // Before the update: the whole gradient of input i, a variable, which may be added to; empty if nobody sends it one.
-  virtual Buf whole_gradient(int i) = 0;
+  // What others have sent input i, a variable, until now (before the update: all of its gradient), to be added to in
+  // place of grad_input(i); empty if nobody did.
+  virtual Buf sent_gradient(int i) = 0;
 
   // An activation that made input i (one that is fused into its node) may be differentiated by whoever makes that input's
   // gradient. A rule that can do so calls `take_activation` in backward and, if true, delivers grad_input(i)

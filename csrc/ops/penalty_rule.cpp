@@ -47,7 +47,7 @@ void reduce(Build& b, Buf values, int64_t count) {
 // Where the gradient of the variable goes, if it gets one: into what others sent, or into a buffer of its own.
 Tensor gradient(Build& b, bool wanted, bool* add) {
   if (!wanted) return {};
-  const Buf others = b.whole_gradient(0);
+  const Buf others = b.sent_gradient(0);
   *add = bool(others);
   return others ? b.update(others) : b.write(b.grad_input(0));
 }

@@ -245,7 +245,8 @@ class Layer(Initialised, Operation):
 
     def _sublayers(self) -> list[Layer]:
         """Layers in this one's attributes, also in lists and dicts, in the order they were set."""
-        values = [value for name, value in self.__dict__.items() if name != "_arguments"]
+        kinds = (Layer, list, tuple, dict)
+        values = [value for name, value in self.__dict__.items() if isinstance(value, kinds) and name != "_arguments"]
         return list({id(layer): layer for value in values for layer in _layers_in(value)}.values())
 
     def _own_variables(self) -> list[tuple[Variable, bool]]:

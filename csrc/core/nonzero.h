@@ -20,8 +20,7 @@ HL_INLINE uint32_t nonzero_bits(const T* p, int64_t n) {
 // Writes first + i for every bit i that is set, in order; up to 16 places are overwritten. Returns how many there are.
 HL_INLINE int64_t append_positions(uint32_t bits, int32_t first, int32_t* at) {
 #if defined(HL_ISA_AVX512)
-  const __m512i all = _mm512_add_epi32((__m512i)VecU32::iota().v, _mm512_set1_epi32(first));
-  _mm512_storeu_si512(at, _mm512_maskz_compress_epi32(__mmask16(bits), all));
+  VecU32(compress(VecU32::iota().v + uint32_t(first), RawMask32(bits))).store(reinterpret_cast<uint32_t*>(at));
 #else
   int32_t* next = at;
   for (uint32_t left = bits; left != 0; left &= left - 1) *next++ = first + __builtin_ctz(left);
@@ -38,16 +37,17 @@ HL_INLINE int64_t nonzero_positions(const T* p, int64_t n, int32_t* at) {
   return count;
 }
 
-// Whether at most so many of 100 numbers of x (M,K) are not zero, by a look at some rows.
+// Whether so few numbers of x (M,K) are not zero, by a look at some rows, that it pays to leave the zeros out. At a half,
+// as behind a relu, it would not: who cannot foresee where a row of positions ends waits once a row.
 template <class T>
-HL_NOINLINE bool mostly_zeros(const T* x, int64_t ldx, int64_t M, int64_t K, int64_t most_percent) noexcept {
-  constexpr int64_t kRowsSeen = 4;
+HL_NOINLINE bool mostly_zeros(const T* x, int64_t ldx, int64_t M, int64_t K) noexcept {
+  constexpr int64_t kRowsSeen = 4, kMostPercent = 33;
   const int64_t rows = least(kRowsSeen, M);
   int64_t count = 0;
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t k = 0; k < K; k += kBitsTogether)
       count += __builtin_popcount(nonzero_bits(x + M * r / rows * ldx + k, K - k));
-  return count * 100 <= rows * K * most_percent;
+  return count * 100 <= rows * K * kMostPercent;
 }
 
 // ---- A row of sums. ----

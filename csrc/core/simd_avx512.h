@@ -8,6 +8,7 @@ HL_INLINE bool any_lane(RawMask32 m) { return m != 0; }
 HL_INLINE bool any_lane(RawMask64 m) { return m != 0; }
 HL_INLINE uint32_t lane_bits(RawMask32 m) { return m; }
 HL_INLINE uint32_t lane_bits(RawMask64 m) { return m; }
+HL_INLINE RawU32 compress(RawU32 a, RawMask32 m) { return (RawU32)_mm512_maskz_compress_epi32(m, (__m512i)a); }
 HL_INLINE RawF32 pick(RawMask32 m, RawF32 a, RawF32 b) { return _mm512_mask_blend_ps(m, b, a); }
 HL_INLINE RawF64 pick(RawMask64 m, RawF64 a, RawF64 b) { return _mm512_mask_blend_pd(m, b, a); }
 HL_INLINE RawF32 load_part(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(first_lanes<float>(n), p); }

@@ -227,14 +227,11 @@ HL_INLINE void product_of_rectangle(const Product<T>& p, const Cut& cut, Span st
 constexpr int64_t kMostPositions = 2048;  // of a block of k
 constexpr int64_t kChosenRows = 8;        // of y, finished together
 
-constexpr int64_t kMostPercent = 33, kMostPercentNear = 55;  // of x that may be other than zero
-constexpr int64_t kNearWeights = 1 << 15;                    // bytes: rows of w come from the level-1 cache
-
 // Whether it pays to leave zeros of x (M,K) out; fewer columns N would not pay the search for the others.
 template <class T>
-HL_INLINE bool skips_zeros(const T* x, int64_t ldx, int64_t M, int64_t K, int64_t N, int64_t most_percent) {
+HL_INLINE bool skips_zeros(const T* x, int64_t ldx, int64_t M, int64_t K, int64_t N) {
   constexpr bool kWholePanels = strip_columns<T>() % panel_columns<T>() == 0;
-  return kWholePanels && K >= kBitsTogether && N > 2 * panel_columns<T>() && mostly_zeros(x, ldx, M, K, most_percent);
+  return kWholePanels && K >= kBitsTogether && N > 2 * panel_columns<T>() && mostly_zeros(x, ldx, M, K);
 }
 
 template <class T>
@@ -270,8 +267,7 @@ template <class T, class Finish>
 HL_INLINE void product(const Product<T>& p, Worker w, Finish finish) {
   const Cut cut = cut_of<T>(p.K, p.N);
   const Span last = cut.block(cut.blocks - 1);
-  const int64_t percent = p.K * p.N * int64_t(sizeof(T)) <= kNearWeights ? kMostPercentNear : kMostPercent;
-  if (last.end - last.begin <= kMostPositions && skips_zeros(p.x, p.ldx, p.M, p.K, p.N, percent))
+  if (last.end - last.begin <= kMostPositions && skips_zeros(p.x, p.ldx, p.M, p.K, p.N))
     return product_without_zeros(p, cut, w, finish);
   for_each_rectangle<T>(p.N, p.M, w, [&](Span strips, Span rows) {
     const int64_t count = rows.end - rows.begin;
@@ -387,7 +383,7 @@ constexpr int64_t kLeastChosenRows = 8;  // of x: fewer would not pay the search
 
 template <class T>
 HL_INLINE void outer(Outer<T> o, Worker w) {
-  if (o.dw && o.M >= kLeastChosenRows && skips_zeros(o.x, o.ldx, o.M, o.K, o.N, kMostPercent)) {
+  if (o.dw && o.M >= kLeastChosenRows && skips_zeros(o.x, o.ldx, o.M, o.K, o.N)) {
     for_each_rectangle<T>(o.N, o.K, w, [&](Span strips, Span k) {
       const int64_t blocks = ceil_div(o.M, kOuterRows);
       for (int64_t row = k.begin; row < k.end; row += kBitsTogether)

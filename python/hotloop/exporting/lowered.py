@@ -116,7 +116,11 @@ def _rectify(x: Any, alpha: float, beta: float, gamma: float = math.inf) -> Any:
 
 @_lowered("sparsemax")
 def _sparsemax(x: Any) -> Any:
-    """max(x - tau, 0): tau from the largest k for which 1 + k x_k is more than the sum of the k largest."""
+    """max(x - tau, 0): tau from the largest k for which 1 + k x_k is more than the sum of the k largest.
+
+    Beside large numbers the 1 would be lost, so the largest is 0.
+    """
+    x = elementwise("subtract", x, ops.max(x, axis=-1, keepdims=True))
     ordered, _ = ops.top_k(x, x.shape[-1])
     counts = np.arange(1.0, x.shape[-1] + 1)
     inside = ops.greater(_plus(elementwise("multiply", ordered, counts), 1.0), ops.cumsum(ordered, -1))

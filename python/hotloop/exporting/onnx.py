@@ -43,6 +43,7 @@ class _Graph:
         self._taken = {name for name, _, _ in listing.columns}
         self._nodes: list[bytes] = []
         self._arrays: dict[tuple[str, tuple[int, ...], bytes], tuple[str, bytes]] = {}
+        self._outputs = [(self._fresh(name), value) for name, value in listing.outputs]
         for value, feed in listing.feeds.items():
             self.names[value] = self._input(listing.columns[feed.source[1]], feed.shape, feed.dtype)
         for step in listing.steps:
@@ -55,8 +56,7 @@ class _Graph:
 
         inputs = [protobuf.value_info(column, dtype, shape) for column, shape, dtype in self.listing.columns]
         outputs = []
-        for wanted, value in self.listing.outputs:
-            output = self._fresh(wanted)
+        for output, value in self._outputs:
             self._nodes.append(protobuf.node("Identity", [self.name(value)], [output], output, {}))
             outputs.append(protobuf.value_info(output, self.dtype, self.listing.shapes[value]))
         arrays = [tensor for _, tensor in self._arrays.values()]

@@ -67,7 +67,8 @@ def pretrain(
     Raises
     ------
     ValueError
-        For an unknown method, more layers than the model has, or an RBM for a layer that is not sigmoid.
+        For an unknown method, more layers than the model has, or an RBM for a layer that is not sigmoid, or that reads
+        numbers outside of 0 to 1 (but the lowest one with ``visible="gaussian"``).
 
     Notes
     -----
@@ -102,7 +103,7 @@ def pretrain(
         seen = _inputs_of(model, dense, x)
         if method == "rbm":
             learner = RBM(dense.units, visible if i == 0 else "binary", k, persistent, chains=batch_size or 32,
-                          dtype=dense._compute_dtype)  # fmt: skip
+                          name=dense.name, dtype=dense._compute_dtype)  # fmt: skip
             if rule is not None:
                 learner.compile(optimizers.get(rule))
             learner.fit(seen, batch_size=batch_size, epochs=epochs, verbose=verbose)

@@ -127,7 +127,8 @@ def save(
     signature = None if data is None and class_names is None else signatures.describe(data, class_names)
     if not isinstance(metrics, (Mapping, type(None))):
         raise TypeError(
-            f"[catalog.save] expected metrics by their names, received {metrics!r}. Call evaluate with return_dict=True."
+            f"[catalog.save] expected metrics by their names, received {metrics!r}. "
+            "Call evaluate with return_dict=True."
         )
     scores = {str(key): _number(key, value) for key, value in (metrics or {}).items()}
     config = {

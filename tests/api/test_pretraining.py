@@ -227,9 +227,9 @@ def test_calls_that_make_no_sense_are_refused():
         pretrain(network(), DIGITS, "svm")
     with pytest.raises(ValueError, match="expected layers with the activation sigmoid"):
         pretrain(network("relu"), DIGITS / 16.0, "rbm")
+    unscaled = keras.Sequential([keras.Input((64,)), L.Dense(3, "sigmoid", name="below"), L.Dense(2)])
     with pytest.raises(ValueError, match=r"\[RBM 'below'\] expected data from 0 to 1 .* take visible='gaussian'"):
-        layers = [L.Dense(3, "sigmoid", name="below"), L.Dense(2)]
-        pretrain(keras.Sequential([keras.Input((64,)), *layers]), DIGITS.reshape(-1, 64), "rbm")
+        pretrain(unscaled, DIGITS.reshape(-1, 64), "rbm")
     with pytest.raises(ValueError, match="Dense layers below its output"):
         pretrain(keras.Sequential([keras.Input((64,)), L.Dense(3)]), X)
     with pytest.raises(ValueError, match="Dense layers below its output"):

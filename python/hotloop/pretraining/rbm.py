@@ -336,8 +336,8 @@ class RBM(Model):
         low, high = x.min(), x.max()
         if not (low >= -_NEARLY and high <= 1 + _NEARLY):
             raise ValueError(
-                f"[RBM '{self.name}'] expected data from 0 to 1 for binary visible units, received {low:g} to {high:g}. "
-                "Scale it, or take visible='gaussian' for standardised data."
+                f"[RBM '{self.name}'] expected data from 0 to 1 for binary visible units, received {low:g} to {high:g}."
+                " Scale it, or take visible='gaussian' for standardised data."
             )
 
     def get_config(self) -> dict[str, Any]:

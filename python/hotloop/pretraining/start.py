@@ -62,7 +62,7 @@ def pretrain(
     Returns
     -------
     Model
-        The same model, ready to be compiled and fine-tuned. A frozen layer stays as it is.
+        The same model, ready to be compiled and fine-tuned. A frozen or quantized layer stays as it is.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def pretrain(
     learner: Any
     rule = None if optimizer is None else optimizers.serialize(optimizers.get(optimizer))
     for i, dense in enumerate(chosen):
-        if not dense.trainable:
+        if not dense.trainable or dense.storage is not None:
             continue
         seen = _inputs_of(model, dense, x)
         if method == "rbm":
@@ -128,7 +128,8 @@ def _lowest(model: Model, count: int | None) -> list[Dense]:
     count = most - 1 if count is None else checked_size(count, "pretrain", "layers")
     if not 1 <= count <= most:
         raise ValueError(
-            f"[pretrain] expected a model with Dense layers below its output, received {most} Dense layers."
+            f"[pretrain] expected a model with Dense layers below its output, received {most} Dense layers. A model "
+            "inside is pretrained by itself."
         )
     return dense[:count]
 

@@ -215,8 +215,8 @@ def _one_hot(model: Any, targets: np.ndarray) -> bool:
     """Whether the model's loss takes the last axis of its targets for classes."""
     if model._compiled is None or targets.ndim != 2 or targets.shape[1] < 2:
         return False
-    loss = losses.resolve(model.loss, targets.shape, targets.shape)
-    return isinstance(loss, _CATEGORICAL)
+    [(loss, _)] = model._compiled._losses_of(model.output_names)
+    return isinstance(losses.resolve(loss, targets.shape, targets.shape), _CATEGORICAL)
 
 
 def _classes(outputs: np.ndarray) -> np.ndarray:

@@ -144,8 +144,9 @@ def test_what_cannot_be_written_is_named_and_leaves_the_old_file(name, tmp_path)
 
 
 def test_an_unknown_operator_set_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="opset from 17 to 21, received 9"):
-        stack(layers.Dense(1)).export_onnx(tmp_path / "model.onnx", opset=9)
+    for opset, said in ((9, "9"), ("17", "'17'"), (17.0, "17.0")):
+        with pytest.raises(ValueError, match=f"opset from 17 to 21, received {said}"):
+            stack(layers.Dense(1)).export_onnx(tmp_path / "model.onnx", opset=opset)
 
 
 def test_exporting_leaves_a_model_as_it_was(tmp_path):

@@ -157,6 +157,14 @@ def test_features_far_from_zero_keep_their_digits():
     np.testing.assert_allclose(model.fold().predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_weights_that_would_be_infinite_are_not_folded(order):
+    model = keras.Sequential([keras.Input((3,)), *[layers.Rescaling(1e30), layers.Dense(2)][::order]])
+    model.set_weights([np.full((3, 2), 1e20), np.zeros(2)])
+    x = np.full((2, 3), 1e-30, np.float32)
+    np.testing.assert_allclose(model.fold().predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-6)
+
+
 @pytest.mark.parametrize("weight", ["gamma", "moving_variance"])
 def test_dead_features_fold(weight):
     model = sequential(layers.Dense(5, activation="relu"), layers.BatchNormalization(), layers.Dense(4),

@@ -86,12 +86,18 @@ def test_labels_of_one_column_are_those_of_probabilities_or_logits(rng):
         assert model.optimize_for_inference(x, y)[1].before.score > 95
 
 
-@pytest.mark.parametrize("loss", ["categorical_crossentropy", "crossentropy", keras.losses.categorical_crossentropy])
+ONE_HOT = ["categorical_crossentropy", "crossentropy", keras.losses.categorical_crossentropy,
+           ["categorical_crossentropy"], keras.losses.CategoricalCrossentropy(label_smoothing=0.1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", ONE_HOT, ids=str)
 def test_one_hot_targets_are_classes_where_the_loss_takes_them_so(loss, rng):
     model, x, y = classifier(rng)
     targets = np.eye(4)[y]
     accuracy = 100 * np.mean(model.predict(x, verbose=0).argmax(axis=1) == y)
     model.compile("adam", loss)
+    assert model.optimize_for_inference(x, targets)[1].before.score == pytest.approx(accuracy)
+    model.compile("adam", {model.output_names[0]: loss[0] if isinstance(loss, list) else loss})
     assert model.optimize_for_inference(x, targets)[1].before.score == pytest.approx(accuracy)
     model.compile("adam", "mse")
     assert model.optimize_for_inference(x, targets)[1].before.score < accuracy - 10

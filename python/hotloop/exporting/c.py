@@ -34,7 +34,7 @@ def export_c(model: Any, path: str | os.PathLike[str], dtype: str = "float32", n
         raise ValueError(f"[{WHERE}] expected a file name that #include takes, received {target.name!r}.")
     listing = listing_of(_folded(model, dtype == "int8"), WHERE, (*FORMULAS, *CALLED))
     source = Source(listing, name, dtype == "int8")
-    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or source.takes(name):
+    if not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII) or source.takes(name):
         raise ValueError(
             f"[{WHERE}] expected a name that C takes for a function, and that neither the file nor C's library uses "
             f"itself, received {name!r}. Give name=..."

@@ -168,8 +168,7 @@ class _Network:
         if rows is None:
             return False
         kernel, bias = self._weights_of(dense)
-        self.weights[id(dense)] = kernel * rows[0], bias * rows[0] + rows[1]
-        return True
+        return self._rewrite(dense, kernel * rows[0], bias * rows[0] + rows[1])
 
     def _into_above(self, node: Node, affine: Affine) -> bool:
         above = self._only_reader(node.outputs[0])
@@ -184,7 +183,13 @@ class _Network:
         if self.rounded and (rows[1].any() or (rows[0] != rows[0][0]).any()):
             return False
         kernel, bias = self._weights_of(above.operation)
-        self.weights[id(above.operation)] = rows[0][:, None] * kernel, bias + rows[1] @ kernel
+        return self._rewrite(above.operation, rows[0][:, None] * kernel, bias + rows[1] @ kernel)
+
+    def _rewrite(self, dense: Any, kernel: np.ndarray, bias: np.ndarray) -> bool:
+        """Take these weights, if the layer's numbers can hold them."""
+        if max(np.abs(kernel).max(), np.abs(bias).max()) > np.finfo(dense._compute_dtype).max:
+            return False
+        self.weights[id(dense)] = kernel, bias
         return True
 
     def _weights_of(self, dense: Any) -> Affine:

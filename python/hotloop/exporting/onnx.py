@@ -20,8 +20,10 @@ _MOST_BYTES = 2**31 - 1  # of a message
 
 def export_onnx(model: Any, path: str | os.PathLike[str], opset: int = 17) -> None:
     """What `Model.export_onnx` does."""
-    if opset not in _IR_VERSIONS:
-        raise ValueError(f"[{WHERE}] expected opset from {min(_IR_VERSIONS)} to {max(_IR_VERSIONS)}, received {opset}.")
+    if not isinstance(opset, int) or opset not in _IR_VERSIONS:
+        raise ValueError(
+            f"[{WHERE}] expected opset from {min(_IR_VERSIONS)} to {max(_IR_VERSIONS)}, received {opset!r}."
+        )
     content = _Graph(listing_of(model, WHERE, WRITTEN), opset).model(model.name)
     if len(content) > _MOST_BYTES:
         raise ValueError(

@@ -74,10 +74,11 @@ class InferenceReport:
     rows: int
 
     def __str__(self) -> str:
-        lines = [f"{'':24}{'size':>12}{f'{self.rows} rows' if self.rows > 1 else 'one row':>12}{'score':>9}"]
+        width = max(24, *(len(one.name) + 2 for one in self.candidates))
+        lines = [f"{'':{width}}{'size':>12}{f'{self.rows} rows' if self.rows > 1 else 'one row':>12}{'score':>9}"]
         for one in self.candidates:
             mark = " <" if one is self.after else ""
-            lines.append(f"{one.name:24}{one.bytes:>9} B{one.microseconds:>10.1f} us{one.score:>9.2f}{mark}")
+            lines.append(f"{one.name:{width}}{one.bytes:>9} B{one.microseconds:>10.1f} us{one.score:>9.2f}{mark}")
         lines += [f"  {name}: {kind}" for name, kind in self.layers.items()]
         return "\n".join(lines)
 

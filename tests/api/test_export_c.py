@@ -275,6 +275,11 @@ def test_names_of_layers_do_not_leave_their_comment(tmp_path):
     assert_close(*run(stack(layers.Dense(2, name="a\n\u202e#define x")), tmp_path))
 
 
+def test_squareplus_of_large_numbers_is_finite_in_c(tmp_path):
+    x = np.float32([[1e30, -1e30, 3e38, -3e38, 2e18, -2e18]])
+    assert_close(*run(stack(layers.Activation("squareplus")), tmp_path, [x]))
+
+
 def test_sparsemax_of_large_numbers_is_no_nan_in_c(tmp_path):
     x = np.float32([[0, 1e9, 1, 2, 3, 1e9], [-1e30, 0, 0, -1e30, 0, 0], [3e8, 3e8, 0, 0, 0, 0]])
     assert_close(*run(stack(layers.Activation("sparsemax")), tmp_path, [x]))

@@ -79,6 +79,11 @@ def test_computed_codes_outside_of_a_table_give_zeros_as_in_predict(tmp_path):
     assert (expected[0] == 0).all(axis=-1).any()
 
 
+def test_squareplus_of_large_numbers_is_finite_elsewhere(tmp_path):
+    x = np.float32([[1e30, -1e30, 3e38, -3e38, 2e18, -2e18]])
+    assert_close(*run(stack(layers.Activation("squareplus")), tmp_path, inputs=[x]))
+
+
 def test_sparsemax_of_large_numbers_is_no_nan_elsewhere(tmp_path):
     x = np.float32([[0, 1e9, 1, 2, 3, 1e9], [-1e30, 0, 0, -1e30, 0, 0], [3e8, 3e8, 0, 0, 0, 0]])
     assert_close(*run(stack(layers.Activation("sparsemax")), tmp_path, inputs=[x]))

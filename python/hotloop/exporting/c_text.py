@@ -120,7 +120,7 @@ static float softplus(float x) { return x > 0.0f ? x + log1pf(expf(-x)) : log1pf
     "squareplus": """
 static float squareplus(float x, float b)
 {
-    const float root = sqrtf(x * x + b);
+    const float size = fabsf(x), root = size > 1e18f ? size : sqrtf(x * x + b);
     return x < 0.0f ? 0.5f * b / (root - x) : 0.5f * (x + root);
 }
 """,

@@ -92,7 +92,8 @@ def _sparse_plus(x: Any) -> Any:
 
 @_lowered("activation squareplus")
 def _squareplus(x: Any, alpha: float) -> Any:
-    root, size = ops.sqrt(_plus(ops.multiply(x, x), alpha)), ops.abs(x)
+    size = ops.abs(x)
+    root = ops.where(ops.greater(size, 1e18), size, ops.sqrt(_plus(ops.multiply(x, x), alpha)))
     falling = elementwise("divide", 0.5 * alpha, elementwise("add", root, size))
     return ops.where(ops.less(x, 0.0), falling, _times(elementwise("add", x, root), 0.5))
 

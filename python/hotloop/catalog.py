@@ -104,7 +104,7 @@ def save(
     ValueError
         If the name is no name, the model is not built, or data and class names do not fit.
     TypeError
-        For a metric that is no number.
+        For a metric that is no number, metrics without names, class names that are no sequence of strings.
 
     Notes
     -----

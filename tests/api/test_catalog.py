@@ -251,6 +251,13 @@ def test_true_is_no_revision():
     assert catalog.get("a").revision == 1
 
 
+@pytest.mark.parametrize("names", ["abc", {0: "a", 1: "b", 2: "c"}])
+def test_class_names_that_would_be_misread_are_refused(names):
+    with pytest.raises(TypeError, match="expected class_names as a list of strings"):
+        catalog.save(net(), "iris", class_names=names)
+    assert catalog.list() == []
+
+
 def test_class_names_must_cover_the_classes():
     with pytest.raises(ValueError, match="received 2 names and the class 2"):
         catalog.save(net(), "a", data=(X, Y), class_names=["one", "two"])

@@ -141,6 +141,9 @@ def test_residual_blocks_are_folded_inside():
     folded = model.fold()
     assert kinds(folded.get_layer("block")) == ["Dense", "Dense"]
     assert kinds(folded.get_layer("shared")) == ["Dense"]
+    shared.trainable = False
+    assert not model.fold().get_layer("shared").trainable_weights
+    assert model.fold().get_layer("block").trainable_weights
     assert kinds(model.get_layer("block")) == [type(layer).__name__ for layer in block]
     assert_same(model, folded)
     clone = keras.models.clone_model(folded)

@@ -121,7 +121,7 @@ static float softplus(float x) { return x > 0.0f ? x + log1pf(expf(-x)) : log1pf
 static float squareplus(float x, float b)
 {
     const float size = fabsf(x), root = size > 1e18f ? size : sqrtf(x * x + b);
-    return x < 0.0f ? 0.5f * b / (root - x) : 0.5f * (x + root);
+    return x < 0.0f ? 0.5f * b / (root - x) : 0.5f * x + 0.5f * root;
 }
 """,
     "dense": """

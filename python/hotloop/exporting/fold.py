@@ -139,7 +139,8 @@ class _Network:
             return folded(operation, self.rounded)
         first = layers.InputLayer(node.inputs[0].shape[1:], dtype=operation._compute_dtype)
         stack = _folded(Sequential([first, *operation.layers]), self.rounded)
-        return layers.Residual(stack.layers, name=operation.name, dtype=operation.dtype)
+        options = {"name": operation.name, "dtype": operation.dtype, "trainable": operation.trainable}
+        return layers.Residual(stack.layers, **options)
 
     def _carries_an_input_out(self, node: Node) -> bool:
         """A model needs a layer between an input and an output."""

@@ -95,7 +95,7 @@ def _squareplus(x: Any, alpha: float) -> Any:
     size = ops.abs(x)
     root = ops.where(ops.greater(size, 1e18), size, ops.sqrt(_plus(ops.multiply(x, x), alpha)))
     falling = elementwise("divide", 0.5 * alpha, elementwise("add", root, size))
-    return ops.where(ops.less(x, 0.0), falling, _times(elementwise("add", x, root), 0.5))
+    return ops.where(ops.less(x, 0.0), falling, ops.add(_times(x, 0.5), _times(root, 0.5)))
 
 
 @_lowered("activation tanh_shrink")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import itertools
 import json
+import math
 import os
 import re
 import shutil
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,6 @@ FILES = ("README.md", "config.json", "model.safetensors")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
 _WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MOST_BYTES = 4 << 20  # of a config.json
-_serial = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def save(
     ValueError
         If the name is no name, the model is not built, or data and class names do not fit.
     TypeError
-        For a metric that is no number.
+        For a metric that is no number, metrics without names, class names that are no sequence of strings.
 
     Notes
     -----
@@ -125,6 +125,11 @@ def save(
 
     _check_name(name)
     signature = None if data is None and class_names is None else signatures.describe(data, class_names)
+    if not isinstance(metrics, (Mapping, type(None))):
+        raise TypeError(
+            f"[catalog.save] expected metrics by their names, received {metrics!r}. "
+            "Call evaluate with return_dict=True."
+        )
     scores = {str(key): _number(key, value) for key, value in (metrics or {}).items()}
     config = {
         "library_name": "hotloop", "name": name, "description": str(description), "metrics": scores,
@@ -216,7 +221,7 @@ def get(name: str, revision: int | None = None) -> Entry:
             f"[catalog] expected one of {', '.join(known) or 'no models yet'}, received {name!r}."
             f"{suggestion(name, known)}"
         )
-    if revision is not None and revision not in found:
+    if revision is not None and not _is_among(revision, found):
         raise KeyError(
             f"[catalog '{name}'] expected one of the revisions {', '.join(map(str, found))}, received {revision!r}."
         )
@@ -233,10 +238,10 @@ def delete(name: str, revision: int | None = None) -> None:
     """
     _check_name(name)
     revisions, folder = _revisions(name), _root() / name
-    if not revisions or (revision is not None and revision not in revisions):
+    if not revisions or (revision is not None and not _is_among(revision, revisions)):
         get(name, revision)  # says what there is
     doomed = folder if revision is None or len(revisions) == 1 else folder / str(int(revision))
-    out_of_sight = _root() / f".deleted-{os.getpid()}-{next(_serial)}"
+    out_of_sight = _root() / f".deleted-{uuid.uuid4().hex}"
     os.replace(doomed, out_of_sight)
     shutil.rmtree(out_of_sight)
 
@@ -339,6 +344,10 @@ def _revisions(name: str) -> builtins.list[int]:
     return sorted(int(path.name) for path in folder.iterdir() if re.fullmatch(r"[1-9]\d{0,8}", path.name))
 
 
+def _is_among(revision: Any, revisions: builtins.list[int]) -> bool:
+    return not isinstance(revision, bool) and revision in revisions
+
+
 def _names() -> builtins.list[str]:
     root = _root()
     found = [path.name for path in root.iterdir()] if root.is_dir() else []
@@ -346,10 +355,18 @@ def _names() -> builtins.list[str]:
 
 
 def _entry(name: str, revision: int) -> Entry:
+    from .saving import FormatError
+
     folder = _root() / name / str(revision)
+    if not (folder / "model.safetensors").is_file():
+        raise FormatError(
+            f"[catalog '{name}'] expected model.safetensors in '{folder}', received none. Remove what is left of it: "
+            f"catalog.delete({name!r}, {revision})."
+        )
     config = _read_config(folder)
+    metrics = {key: math.nan if value is None else value for key, value in config.get("metrics", {}).items()}
     return Entry(
-        name, revision, config.get("description", ""), config.get("metrics", {}), config.get("created", ""),
+        name, revision, config.get("description", ""), metrics, config.get("created", ""),
         config.get("signature"), folder,
     )  # fmt: skip
 
@@ -372,7 +389,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         isinstance(config, dict)
         and all(isinstance(config.get(key, ""), str) for key in ("description", "created"))
         and isinstance(metrics := config.get("metrics", {}), dict)
-        and all(isinstance(value, (int, float)) for value in metrics.values())
+        and all(isinstance(value, (int, float, type(None))) for value in metrics.values())
         and (config.get("signature") is None or signatures.checked(config["signature"]))
     )
     if not good:
@@ -387,7 +404,7 @@ def _new_revision(name: str) -> Iterator[Path]:
 
     parent = _root() / name
     parent.mkdir(parents=True, exist_ok=True)
-    scratch = parent / f".new-{os.getpid()}-{next(_serial)}"
+    scratch = parent / f".new-{uuid.uuid4().hex}"
     scratch.mkdir()
     try:
         yield scratch
@@ -415,11 +432,13 @@ def _write(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
-def _number(name: Any, value: Any) -> float:
+def _number(name: Any, value: Any) -> float | None:
+    """As JSON has it, which knows no NaN."""
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"[catalog.save] expected metric '{name}' to be a number, received {value!r}.") from None
+    return number if math.isfinite(number) else None
 
 
 def _hub(what: str) -> Any:
@@ -447,13 +466,13 @@ def _card(config: Mapping[str, Any], model: Any) -> str:
     if config["license"]:
         front.append(f"license: {_yaml(config['license'])}")
     front += ["tags:", *(f"- {_yaml(tag)}" for tag in ("hotloop", *config["tags"]))]
-    finite = {name: value for name, value in config["metrics"].items() if value - value == 0}
-    if finite:
-        front += ["metrics:", *(f"- {_yaml(name)}" for name in finite)]
+    scores = {name: value for name, value in config["metrics"].items() if value is not None}
+    if scores:
+        front += ["metrics:", *(f"- {_yaml(name)}" for name in scores)]
         front += ["model-index:", f"- name: {_yaml(config['name'])}", "  results:", "  - task:", f"      type: {task}"]
         front += ["    dataset:", f"      name: {_yaml(config['dataset'])}", f"      type: {_yaml(config['dataset'])}"]
         front += ["    metrics:"]
-        for name, value in finite.items():
+        for name, value in scores.items():
             front += [f"    - type: {_yaml(name)}", f"      value: {value!r}"]
     body = [f"# {config['name']}", config["description"], "```python", "import hotloop as keras", ""]
     body += ['model = keras.models.load_model("model.safetensors")', "```"]
@@ -464,8 +483,9 @@ def _card(config: Mapping[str, Any], model: Any) -> str:
     if "id2label" in config:
         body += ["", "## Classes", "", *(f"{i}. {_line(label)}" for i, label in config["id2label"].items())]
     if config["metrics"]:
+        shown = {name: math.nan if value is None else value for name, value in config["metrics"].items()}
         body += ["", "## Metrics", "", f"On {_line(config['dataset'])}:", "", "| metric | value |", "|---|---:|"]
-        body += [f"| {_line(name)} | {value:.6g} |" for name, value in config["metrics"].items()]
+        body += [f"| {_line(name)} | {value:.6g} |" for name, value in shown.items()]
     lines: builtins.list[str] = []
     model.summary(print_fn=lambda line, **_: lines.append(line))
     body += ["", "## Layers", "", "```", *lines, "```"]

@@ -90,7 +90,7 @@ def fit_data(
 
     _prepare(model, source, "train", "fit")
     if validation is not None:
-        _prepare(model, validation, "test", "fit")
+        _prepare(model, validation, "test", "fit validation_data")
     if not own_step(model, "train"):
         model._get_engine().use_optimizer(compiled.optimizer)
     steps = source.steps if steps_per_epoch is None else steps_per_epoch
@@ -393,12 +393,13 @@ def _validation_source(model: Training, data: Any, held_out: Columns | None, bat
         return ArraySource(held_out, batch_size)
     if is_stream(data):
         return _stream(model, data, None, None, None, 0.0, False)
-    if not isinstance(data, (tuple, list)) or not 2 <= len(data) <= 3:
+    parts = data if isinstance(data, (tuple, list)) else (data,)
+    if not 1 <= len(parts) <= 3:
         raise ValueError(
-            "[fit] expected validation_data as (x, y), (x, y, sample_weight) or an iterable of batches, received "
-            f"{type(data).__name__}{f' of {len(data)} items' if isinstance(data, (tuple, list)) else ''}."
+            "[fit] expected validation_data as x, (x, y), (x, y, sample_weight) or an iterable of batches, received "
+            f"{type(data).__name__} of {len(parts)} items."
         )
-    x, y, weights = (*data, None)[:3]
+    x, y, weights = (*parts, None, None)[:3]
     return ArraySource(model._columns(x, y, weights, where="fit validation_data"), batch_size)
 
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import losses
 from .data import positive
+from .exporting.fold import folded
 from .layers import BlockSparseDense, Dense
+from .layers.quantization import fits
 from .tree import flatten
 from .variable import COMPACT
 
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 
 _TARGETS = ("latency", "size")
 _NEARLY = 1.05
+_CATEGORICAL = (
+    losses.CategoricalCrossentropy, losses.CategoricalFocalCrossentropy, losses.CategoricalGeneralizedCrossEntropy,
+    losses.CategoricalHinge,
+)  # fmt: skip
 _ROUNDS, _SECONDS = 7, 0.01  # of timing: every model in turn, as long each
 
 
@@ -67,10 +74,11 @@ class InferenceReport:
     rows: int
 
     def __str__(self) -> str:
-        lines = [f"{'':24}{'size':>12}{f'{self.rows} rows' if self.rows > 1 else 'one row':>12}{'score':>9}"]
+        width = max(24, *(len(one.name) + 2 for one in self.candidates))
+        lines = [f"{'':{width}}{'size':>12}{f'{self.rows} rows' if self.rows > 1 else 'one row':>12}{'score':>9}"]
         for one in self.candidates:
             mark = " <" if one is self.after else ""
-            lines.append(f"{one.name:24}{one.bytes:>9} B{one.microseconds:>10.1f} us{one.score:>9.2f}{mark}")
+            lines.append(f"{one.name:{width}}{one.bytes:>9} B{one.microseconds:>10.1f} us{one.score:>9.2f}{mark}")
         lines += [f"  {name}: {kind}" for name, kind in self.layers.items()]
         return "\n".join(lines)
 
@@ -124,16 +132,20 @@ def _ways(model: Any) -> list[tuple[str, Any]]:
     """The model, and others that compute nearly the same: names and networks."""
     from .pruning import compress
 
-    bases = {"folded": model.fold()}
-    sparse = compress(bases["folded"])
-    if any(isinstance(layer, BlockSparseDense) for layer in sparse._all_layers()):
-        bases["folded, sparse"] = sparse
+    bases = {"folded": folded(model)}
+    partly = folded(model, rounded=True)
+    if len(partly._all_layers()) > len(bases["folded"]._all_layers()):
+        bases["folded in part"] = partly
+    for name, base in [*bases.items()]:
+        sparse = compress(base)
+        if any(isinstance(layer, BlockSparseDense) for layer in sparse._all_layers()):
+            bases[f"{name}, sparse"] = sparse
     found = [("as it is", model), *bases.items()]
     for mode in COMPACT:
         for name, base in bases.items():
-            network = base.fold()  # nothing is left to fold: a copy
+            network = folded(base, rounded=True)  # nothing is left to fold: a copy
             plain = [layer for layer in network._all_layers() if type(layer) is Dense and layer.storage is None]
-            if plain and all(layer.dtype == "float32" for layer in plain):
+            if plain and all(layer.dtype == "float32" and fits(layer.kernel.numpy(), mode) for layer in plain):
                 network.quantize(mode, filters=lambda layer: layer.storage is None)
                 found.append((f"{name}, {mode}", network))
     return found
@@ -177,6 +189,8 @@ def _score_of(model: Any, x: np.ndarray, y: Any, where: str) -> Callable[[Any], 
         raise ValueError(f"[{where}] expected targets of finite numbers, received others, of dtype {targets.dtype}.")
     if len(targets) != len(first):
         raise ValueError(f"[{where}] expected as many targets as rows of x, {len(first)}, received {len(targets)}.")
+    if y is not None and targets.shape == first.shape and _one_hot(model, targets):
+        targets = targets.argmax(axis=-1)
     columns = first.size // len(first)
     whole = y is not None and targets.dtype.kind in "iub" and targets.size == len(targets)
     inside = whole and targets.min() >= 0 and targets.max() < max(2, columns)
@@ -196,6 +210,14 @@ def _score_of(model: Any, x: np.ndarray, y: Any, where: str) -> Callable[[Any], 
         return 100 * (1 - float(np.sum((network.predict(x, verbose=0).reshape(numbers.shape) - numbers) ** 2)) / spread)
 
     return explained
+
+
+def _one_hot(model: Any, targets: np.ndarray) -> bool:
+    """Whether the model's loss takes the last axis of its targets for classes."""
+    if model._compiled is None or targets.ndim != 2 or targets.shape[1] < 2:
+        return False
+    [(loss, _)] = model._compiled._losses_of(model.output_names)
+    return isinstance(losses.resolve(loss, targets.shape, targets.shape), _CATEGORICAL)
 
 
 def _classes(outputs: np.ndarray) -> np.ndarray:

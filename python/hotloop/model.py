@@ -373,8 +373,8 @@ class Model(Training, Layer):
         Raises
         ------
         ValueError
-            If the model is not built, a layer is quantized already, none is of that kind, or another layer reads the
-            kernel of one; the model is as before.
+            If the model is not built, a layer is quantized already or has numbers beyond the range of the mode, none is
+            of that kind, or another layer reads the kernel of one; the model is as before.
 
         Notes
         -----
@@ -392,15 +392,16 @@ class Model(Training, Layer):
 
         Batch normalisation is folded into the layers beside it and what only training needs is dropped; then the ways
         to store the kernels of `Dense` layers are measured: float32, float16, bfloat16, int8, and blocks where pruning
-        has left few.
+        has left few. Where folding would take from a layer's inputs the one size that a normalisation gave them, which
+        few bits need, models that are folded but for that are measured too ("folded in part").
 
         Parameters
         ----------
         x : array_like, shape (n, ...)
             Rows to predict, of data that was not trained on.
         y : array_like, shape (n,) or the outputs', optional
-            Class labels, or numbers to be predicted; unless told the model's own outputs. Whole numbers beside one
-            column of outputs are labels if they are 0 and 1 alone.
+            Class labels (one-hot too, for a model with a categorical loss), or numbers to be predicted; unless told the
+            model's own outputs. Whole numbers beside one column of outputs are labels if they are 0 and 1 alone.
         budget : float
             Points of 100 that may be lost: of accuracy for labels, of the explained variance (R2) else.
         target : {"latency", "size"}

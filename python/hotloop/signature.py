@@ -33,6 +33,8 @@ def describe(data: Any, class_names: Sequence[str] | None = None) -> dict[str, A
         "inputs": {name: _described(name, array, False) for name, array in _named(x)},
         "targets": {name: _described(name, array, True) for name, array in _named(y)},
     }
+    if isinstance(class_names, (str, Mapping)):
+        raise TypeError(f"[signature] expected class_names as a list of strings, received {class_names!r}.")
     if class_names is not None:
         signature["class_names"] = [str(name) for name in class_names]
         for name, array in _named(y):

@@ -109,6 +109,14 @@ def test_a_siamese_network_learns_to_tell_kinds_apart(distance):
     np.testing.assert_array_equal(model.predict([left, left], verbose=0) > 0.5, distance == "difference")
 
 
+@pytest.mark.parametrize("size", [1e-4, 1.0, 1e12])
+def test_the_cosine_does_not_depend_on_the_size_of_vectors(size):
+    body = keras.Sequential([keras.Input((2,)), layers.Rescaling(size)])
+    left, right = np.float32([[1, 2], [1, 0], [3, 4]]), np.float32([[2, 4], [0, 1], [-3, -4]])
+    found = siamese(body, "cosine").predict([left, right], verbose=0)
+    np.testing.assert_allclose(found, [[0], [1], [2]], atol=1e-3)
+
+
 def test_equal_samples_give_finite_gradients():
     for distance in ("euclidean", "cosine"):
         model = siamese(keras.Sequential([keras.Input((6,)), layers.Dense(4, kernel_initializer="zeros")]), distance)
@@ -150,6 +158,14 @@ def test_corrupted_features_come_from_their_own_column_or_are_masked():
     np.testing.assert_array_equal(corrupt(x, 1.0, seed=2)[1], 1)
     for a, b in zip(corrupt(x, seed=3), corrupt(x, seed=3), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_values_that_stay_are_not_called_corrupted_where_they_are_missing():
+    corrupted, mask = corrupt(np.full((200, 3), np.nan), rate=0.25, seed=1)
+    assert np.isnan(corrupted).all()
+    assert 0.15 < mask.mean() < 0.35
+    data = Corrupted(np.full((200, 3), np.nan), rate=0.25, batch_size=200, seed=1)
+    assert 0.15 < data[0][1].mean() < 0.35
 
 
 def test_a_body_learns_from_corrupted_tables():
@@ -234,6 +250,15 @@ def test_what_makes_no_task_is_refused(act, message):
         act()
     with pytest.raises(IndexError, match="expected a batch below 7"):
         Pairs(X, LABELS)[7]
+
+
+@pytest.mark.parametrize(
+    ("x", "value"), [(np.ones((4, 2), int), 0.5), (np.ones((4, 2), np.uint8), -1), (np.ones((4, 2)), "a")]
+)
+def test_a_value_that_a_column_cannot_hold_is_refused(x, value):
+    for make in (corrupt, Corrupted):
+        with pytest.raises(ValueError, match=r"expected a value that \w+ can hold, received"):
+            make(x, mode="mask", value=value)
 
 
 def test_the_module_says_what_it_has():

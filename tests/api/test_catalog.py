@@ -3,6 +3,7 @@
 import inspect
 import json
 import shutil
+import subprocess
 import sys
 import threading
 import types
@@ -201,6 +202,60 @@ def test_a_damaged_folder_is_refused_and_does_not_hide_the_others(config):
     (entry.path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(FormatError):
         catalog.load("bad")
+
+
+def test_a_revision_without_its_weights_is_refused_and_does_not_hide_the_others():
+    catalog.save(net(), "good")
+    (catalog.save(net(), "bad").path / "model.safetensors").unlink()
+    for act in (catalog.get, catalog.load):
+        with pytest.raises(FormatError, match=r"received none. Remove what is left of it: catalog.delete\('bad', 1\)"):
+            act("bad")
+    with pytest.warns(UserWarning, match="left out of the list"):
+        assert [e.name for e in catalog.list()] == ["good"]
+    catalog.delete("bad", 1)
+
+
+KILLED = """
+import os
+os.getpid = lambda: 1  # as of every process in a container
+import hotloop as keras
+from hotloop import catalog
+catalog._card = lambda *args: os._exit(3)
+catalog.save(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]), "a")
+"""
+
+
+def test_what_a_killed_save_has_left_is_in_nobodys_way():
+    assert [subprocess.run([sys.executable, "-c", KILLED], check=False).returncode for _ in range(2)] == [3, 3]
+    assert catalog.list() == []
+    assert catalog.save(net(), "a").revision == 1
+
+
+def test_a_metric_that_is_no_number_is_still_json():
+    def strict(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    entry = catalog.save(net(), "diverged", metrics={"loss": np.nan, "mae": np.inf, "accuracy": 0.5})
+    json.loads((entry.path / "config.json").read_text(), parse_constant=strict)
+    assert np.isnan([entry.metrics["loss"], entry.metrics["mae"]]).all()
+    assert entry.metrics["accuracy"] == 0.5
+    with pytest.raises(TypeError, match="Call evaluate with return_dict=True"):
+        catalog.save(net(), "listed", metrics=[0.1, 0.9])
+
+
+def test_true_is_no_revision():
+    catalog.save(net(), "a")
+    for act in (catalog.get, catalog.delete):
+        with pytest.raises(KeyError, match="received True"):
+            act("a", True)
+    assert catalog.get("a").revision == 1
+
+
+@pytest.mark.parametrize("names", ["abc", {0: "a", 1: "b", 2: "c"}])
+def test_class_names_that_would_be_misread_are_refused(names):
+    with pytest.raises(TypeError, match="expected class_names as a list of strings"):
+        catalog.save(net(), "iris", class_names=names)
+    assert catalog.list() == []
 
 
 def test_class_names_must_cover_the_classes():

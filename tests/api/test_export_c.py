@@ -243,7 +243,7 @@ def test_nan_and_zeros_come_out_as_they_go_in(dtype, tmp_path):
 
 def test_a_name_that_c_does_not_take_is_refused(tmp_path):
     model = stack(layers.Dense(1))
-    for name in ("3net", "my net", "dense", "while", "w3", ""):
+    for name in ("3net", "my net", "dense", "while", "class", "w3", "", "x", "i", "main", "expf", "memcpy", "size_t"):
         with pytest.raises(ValueError, match=r"\[export_c\] expected a name that C takes"):
             model.export_c(tmp_path / "net", name=name)
     with pytest.raises(ValueError, match="expected dtype 'float32' or 'int8', received 'float16'"):
@@ -251,6 +251,49 @@ def test_a_name_that_c_does_not_take_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
     model.export_c(tmp_path / "my-net.v2.c")
     assert "void my_net_v2(const float *x, float *y);" in (tmp_path / "my-net.v2.h").read_text()
+
+
+def test_a_file_name_that_include_does_not_take_is_refused(tmp_path):
+    for name in ('a"b.c', "a\nb.c", "a\\b.c"):
+        with pytest.raises(ValueError, match=r"\[export_c\] expected a file name that #include takes"):
+            stack(layers.Dense(1)).export_c(tmp_path / name, name="net")
+    assert not list(tmp_path.iterdir())
+
+
+def test_inputs_whose_names_c_cannot_tell_apart_stay_apart(tmp_path):
+    inputs = [keras.Input((width,), name=name) for width, name in enumerate(("a_b_2", "a b", "a-b", "A b"), start=1)]
+    model = keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(inputs)))
+    assert_close(*run(model, tmp_path))
+
+
+def test_an_input_that_nothing_reads_compiles_without_a_warning(tmp_path):
+    read, unread = keras.Input((3,), name="read"), keras.Input((2,), name="unread")
+    assert_close(*run(keras.Model([read, unread], layers.Dense(2)(read)), tmp_path))
+
+
+def test_names_of_layers_do_not_leave_their_comment(tmp_path):
+    assert_close(*run(stack(layers.Dense(2, name="a\n\u202e#define x")), tmp_path))
+
+
+def test_squareplus_of_large_numbers_is_finite_in_c(tmp_path):
+    x = np.float32([[1e30, -1e30, 3e38, -3e38, 2e18, -2e18]])
+    assert_close(*run(stack(layers.Activation("squareplus")), tmp_path, [x]))
+
+
+def test_sparsemax_of_large_numbers_is_no_nan_in_c(tmp_path):
+    x = np.float32([[0, 1e9, 1, 2, 3, 1e9], [-1e30, 0, 0, -1e30, 0, 0], [3e8, 3e8, 0, 0, 0, 0]])
+    assert_close(*run(stack(layers.Activation("sparsemax")), tmp_path, [x]))
+
+
+def test_features_of_very_different_sizes_survive_int8(tmp_path):
+    rng = np.random.default_rng(0)
+    age, income, share = rng.uniform(18, 90, 200), rng.normal(6e4, 2e4, 200), rng.uniform(size=200)
+    x = np.stack([age, income, share, rng.normal(1.6e9, 1e7, 200)], 1).astype(np.float32)
+    norm = layers.Normalization()
+    norm.adapt(x)
+    body = [layers.Dense(16, activation="relu"), layers.BatchNormalization(), layers.Dense(3, activation="softmax")]
+    model = keras.Sequential([keras.Input((4,)), norm, *body])
+    assert_close(*run(model, tmp_path, [x], dtype="int8"), 0.03)
 
 
 def test_what_cannot_be_written_leaves_the_old_files(tmp_path):

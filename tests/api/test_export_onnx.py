@@ -79,6 +79,24 @@ def test_computed_codes_outside_of_a_table_give_zeros_as_in_predict(tmp_path):
     assert (expected[0] == 0).all(axis=-1).any()
 
 
+def test_squareplus_of_large_numbers_is_finite_elsewhere(tmp_path):
+    x = np.float32([[1e30, -1e30, 3e38, -3e38, 2e18, -2e18]])
+    assert_close(*run(stack(layers.Activation("squareplus")), tmp_path, inputs=[x]))
+
+
+def test_sparsemax_of_large_numbers_is_no_nan_elsewhere(tmp_path):
+    x = np.float32([[0, 1e9, 1, 2, 3, 1e9], [-1e30, 0, 0, -1e30, 0, 0], [3e8, 3e8, 0, 0, 0, 0]])
+    assert_close(*run(stack(layers.Activation("sparsemax")), tmp_path, inputs=[x]))
+
+
+def test_outputs_keep_their_names_whatever_nodes_are_called(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    model = stack(layers.Rescaling(2.0, 1.0), layers.Dense(3, name="constant"))
+    model.export_onnx(tmp_path / "model.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    assert [output.name for output in session.get_outputs()] == ["constant"]
+
+
 def test_weights_and_nodes_are_found_by_the_names_of_layers(tmp_path):
     onnx = pytest.importorskip("onnx")
     model = stack(layers.Dense(3, activation="gelu", name="hidden"), layers.Dense(2, name="top"))
@@ -131,8 +149,9 @@ def test_what_cannot_be_written_is_named_and_leaves_the_old_file(name, tmp_path)
 
 
 def test_an_unknown_operator_set_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="opset from 17 to 21, received 9"):
-        stack(layers.Dense(1)).export_onnx(tmp_path / "model.onnx", opset=9)
+    for opset, said in ((9, "9"), ("17", "'17'"), (17.0, "17.0")):
+        with pytest.raises(ValueError, match=f"opset from 17 to 21, received {said}"):
+            stack(layers.Dense(1)).export_onnx(tmp_path / "model.onnx", opset=opset)
 
 
 def test_exporting_leaves_a_model_as_it_was(tmp_path):

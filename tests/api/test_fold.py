@@ -132,6 +132,55 @@ def test_models_inside_are_folded_and_those_that_ask_for_training_are_not():
     assert kinds(sampling.fold()) == ["Dropout", "Dense"]
 
 
+def test_residual_blocks_are_folded_inside():
+    block = [layers.BatchNormalization(), layers.Dense(8, activation="relu"), layers.Dense(6, use_bias=False),
+             layers.BatchNormalization(), layers.Dropout(0.5), layers.LayerScale(0.1)]  # fmt: skip
+    shared = layers.Residual([layers.Dense(6), layers.BatchNormalization()], name="shared")
+    x = keras.Input((6,))
+    model = filled(keras.Model(x, shared(layers.Residual(block, name="block")(shared(x)))))
+    folded = model.fold()
+    assert kinds(folded.get_layer("block")) == ["Dense", "Dense"]
+    assert kinds(folded.get_layer("shared")) == ["Dense"]
+    shared.trainable = False
+    assert not model.fold().get_layer("shared").trainable_weights
+    assert model.fold().get_layer("block").trainable_weights
+    assert kinds(model.get_layer("block")) == [type(layer).__name__ for layer in block]
+    assert_same(model, folded)
+    clone = keras.models.clone_model(folded)
+    clone.set_weights(folded.get_weights())
+    assert_same(folded, clone)
+
+
+def test_features_far_from_zero_keep_their_digits():
+    norm = layers.Normalization(mean=[2000.0, 1.6e9], variance=[0.01, 1e10])
+    model = filled(keras.Sequential([keras.Input((2,)), norm, layers.Dense(3)]))
+    norm.mean.assign([2000.0, 1.6e9])
+    norm.variance.assign([0.01, 1e10])
+    x = np.float32([[2000.1, 1.6e9], [1999.9, 1.6001e9]])
+    np.testing.assert_allclose(model.fold().predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_weights_that_would_be_infinite_are_not_folded(order):
+    model = keras.Sequential([keras.Input((3,)), *[layers.Rescaling(1e30), layers.Dense(2)][::order]])
+    model.set_weights([np.full((3, 2), 1e20), np.zeros(2)])
+    x = np.full((2, 3), 1e-30, np.float32)
+    np.testing.assert_allclose(model.fold().predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", ["gamma", "moving_variance"])
+def test_dead_features_fold(weight):
+    model = sequential(layers.Dense(5, activation="relu"), layers.BatchNormalization(), layers.Dense(4),
+                       layers.BatchNormalization())  # fmt: skip
+    for layer in model.layers[1::2]:
+        values = getattr(layer, weight).numpy()
+        values[::2] = 0
+        getattr(layer, weight).assign(values)
+    folded = model.fold()
+    assert kinds(folded) == ["Dense", "Dense"]
+    assert_same(model, folded)
+
+
 def test_a_folded_model_trains_on_and_is_saved(tmp_path):
     model = sequential(layers.Dense(8, use_bias=False, kernel_regularizer="l2"), layers.BatchNormalization(),
                        layers.ReLU(), layers.Dense(1))  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -100,5 +103,37 @@ def test_networks_that_do_not_fit_are_refused():
         GAN(generator, generator)
     with pytest.raises(ValueError, match="expected a generator that begins with Input"):
         GAN(keras.Sequential([L.Dense(2)]), discriminator)
-    with pytest.raises(ValueError, match="expected data of shape"):
-        GAN(generator, discriminator).fit(RING[:9])
+    gan = GAN(generator, discriminator)
+    for x in (RING[:9], RING[:40, :1], RING[0], [["a", "b"]] * 40):
+        with pytest.raises(ValueError, match=r"\[GAN\] expected numbers of shape \(32 or more, 2\)"):
+            gan.fit(x)
+    with pytest.raises(ValueError, match=r"\[GAN\] expected numbers of shape \(1 or more, 2\)"):
+        gan.train_on_batch(RING[:9, :1])
+    with pytest.raises(ValueError, match="expected a logit of the discriminator, received a sigmoid"):
+        GAN(generator, keras.Sequential([keras.Input((2,)), L.Dense(1, "sigmoid")]))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda gan: pickle.loads(pickle.dumps(gan))])
+def test_copies_go_on_as_the_original(copied):
+    keras.utils.set_random_seed(7)
+    gan = GAN(*networks())
+    gan.fit(RING[:200], epochs=2)
+    results = []
+    for one in (gan, copied(gan)):
+        keras.utils.set_random_seed(8)
+        one.fit(RING[:200], epochs=2)
+        assert one.adversary.layers == [*one.generator.layers, *one.discriminator.layers]
+        results.append([*one.generator.get_weights(), *one.discriminator.get_weights(), one.sample(3)])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_is_frozen_inside_the_discriminator_stays_frozen():
+    inner = keras.Sequential([keras.Input((2,)), L.Dense(4, "relu"), L.Dense(4, "relu")])
+    inner.layers[0].trainable = False
+    gan = GAN(networks()[0], keras.Sequential([keras.Input((2,)), inner, L.Dense(1)]))
+    gan.fit(RING[:64])
+    assert [inner.trainable, *(layer.trainable for layer in inner.layers)] == [True, False, True]
+    gan.discriminator.trainable = False
+    gan.fit(RING[:64])
+    assert not gan.discriminator.trainable

@@ -86,6 +86,45 @@ def test_labels_of_one_column_are_those_of_probabilities_or_logits(rng):
         assert model.optimize_for_inference(x, y)[1].before.score > 95
 
 
+ONE_HOT = ["categorical_crossentropy", "crossentropy", keras.losses.categorical_crossentropy,
+           ["categorical_crossentropy"], keras.losses.CategoricalCrossentropy(label_smoothing=0.1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", ONE_HOT, ids=str)
+def test_one_hot_targets_are_classes_where_the_loss_takes_them_so(loss, rng):
+    model, x, y = classifier(rng)
+    targets = np.eye(4)[y]
+    accuracy = 100 * np.mean(model.predict(x, verbose=0).argmax(axis=1) == y)
+    model.compile("adam", loss)
+    assert model.optimize_for_inference(x, targets)[1].before.score == pytest.approx(accuracy)
+    model.compile("adam", {model.output_names[0]: loss[0] if isinstance(loss, list) else loss})
+    assert model.optimize_for_inference(x, targets)[1].before.score == pytest.approx(accuracy)
+    model.compile("adam", "mse")
+    assert model.optimize_for_inference(x, targets)[1].before.score < accuracy - 10
+
+
+def test_features_of_different_sizes_keep_what_makes_them_one_size(rng):
+    keras.utils.set_random_seed(2)
+    x = (rng.standard_normal((400, 3)) * [1, 1e3, 1e6]).astype(np.float32)
+    norm = L.Normalization()
+    norm.adapt(x)
+    y = (x / x.std(axis=0)).sum(axis=1) > 0
+    model = keras.Sequential([keras.Input((3,)), norm, L.Dense(16, "relu"), L.Dense(2)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, y.astype(int), epochs=20, verbose=0)
+    _, report = model.optimize_for_inference(x, y.astype(int), budget=1, target="size")
+    scores = {one.name: one.score for one in report.candidates}
+    assert scores["folded in part, int8"] > scores["as it is"] - 1 > scores["folded, int8"]
+
+
+def test_a_kernel_that_16_bits_cannot_hold_is_not_tried(rng):
+    model, x, y = classifier(rng)
+    kernel = model.layers[-1].kernel
+    kernel.assign(kernel.numpy() * 1e6)
+    _, report = model.optimize_for_inference(x, y, budget=100, target="size")
+    assert [one.name for one in report.candidates] == ["as it is", "folded", "folded, int8", "folded, bfloat16"]
+
+
 def test_whole_numbers_to_be_predicted_are_no_labels(rng):
     keras.utils.set_random_seed(2)
     x = rng.standard_normal((400, 8)).astype(np.float32)

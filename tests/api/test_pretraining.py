@@ -72,6 +72,15 @@ def test_layers_learn_one_after_the_other_and_then_together(options):
     assert mse(autoencoder.reconstruct(X), X) < np.var(X, axis=0).mean()
 
 
+@pytest.mark.parametrize("given", [lambda x: x, lambda x: (x, x)])
+def test_held_out_rows_go_up_with_the_layers(given):
+    autoencoder = Autoencoder([30, 12], activation="tanh")
+    histories = autoencoder.fit_layers(X[:200], epochs=1, validation_data=given(X[200:260]))
+    codes = keras.Model(x := keras.Input((X.shape[1],)), autoencoder.encoder[0](x)).predict(X[200:260], verbose=0)
+    found = autoencoder.decoder[1](autoencoder.encoder[1](codes))
+    assert histories[1].history["val_loss"] == pytest.approx([mse(np.asarray(found), codes)], rel=1e-4)
+
+
 def test_a_layer_that_learns_leaves_those_below_as_they_are():
     autoencoder = Autoencoder([10, 5])
     autoencoder(X[:1])
@@ -198,6 +207,12 @@ def test_frozen_layers_and_functional_models_are_understood():
     assert (second.kernel.numpy() != before[1]).any()
     before = second.kernel.numpy()
     first.trainable = True
+    first.quantize("bfloat16")
+    pretrain(model, X, layers=1, epochs=1)
+    assert first.storage == "bfloat16"
+    first, second = L.Dense(12, "relu", name="first"), L.Dense(9, "relu", name="second")
+    model = keras.Model(x, L.Dense(3)(second(first(x))))
+    before = second.kernel.numpy()
     pretrain(model, X, layers=1, epochs=1)
     np.testing.assert_array_equal(second.kernel.numpy(), before)
 
@@ -227,6 +242,9 @@ def test_calls_that_make_no_sense_are_refused():
         pretrain(network(), DIGITS, "svm")
     with pytest.raises(ValueError, match="expected layers with the activation sigmoid"):
         pretrain(network("relu"), DIGITS / 16.0, "rbm")
+    unscaled = keras.Sequential([keras.Input((64,)), L.Dense(3, "sigmoid", name="below"), L.Dense(2)])
+    with pytest.raises(ValueError, match=r"\[RBM 'below'\] expected data from 0 to 1 .* take visible='gaussian'"):
+        pretrain(unscaled, DIGITS.reshape(-1, 64), "rbm")
     with pytest.raises(ValueError, match="Dense layers below its output"):
         pretrain(keras.Sequential([keras.Input((64,)), L.Dense(3)]), X)
     with pytest.raises(ValueError, match="Dense layers below its output"):

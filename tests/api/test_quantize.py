@@ -147,6 +147,20 @@ def test_filters_choose_layers_by_name_or_function(x):
         model.quantize("int8", filters=3)
 
 
+@pytest.mark.parametrize(
+    ("mode", "number"), [("float16", 7e4), ("bfloat16", 3.402823e38), ("int8", np.inf), ("int8", np.nan)]
+)
+def test_a_kernel_beyond_the_range_of_a_mode_is_not_lost(mode, number, x):
+    model = network()
+    kernel = model.layers[2].kernel.numpy()
+    kernel[3, 4] = number
+    model.layers[2].kernel.assign(kernel)
+    with pytest.raises(ValueError, match=rf"expected a kernel of numbers up to .* which {mode} can hold, received"):
+        model.quantize(mode)
+    assert [layer.storage for layer in (model.layers[0], model.layers[2])] == [None, None]
+    np.testing.assert_array_equal(model.layers[2].kernel.numpy(), kernel)
+
+
 def test_a_refused_quantization_leaves_the_model_as_it_was(x):
     class Tied(keras.layers.Layer):
         def __init__(self, dense):

@@ -291,10 +291,29 @@ def test_calls_that_make_no_sense_are_refused():
     rbm.fit(STRIPES, verbose=0)
     with pytest.raises(ValueError, match="expected binary visible units"):
         rbm.pseudo_likelihood(STRIPES)
+    with pytest.raises(ValueError, match=r"expected x of shape \(rows, features\)"):
+        built(4, 2)[0].pseudo_likelihood(STRIPES[0])
     with pytest.raises(ValueError, match="expected start of shape"):
         rbm.sample(3, start=np.zeros((2, 4)))
     with pytest.raises(ValueError, match="expected data alone for the RBM"):
         rbm.fit(STRIPES, STRIPES[:, :2], verbose=0)
+
+
+@pytest.mark.parametrize("x", [255 * STRIPES, STRIPES - 0.1, (255 * STRIPES).astype(np.uint8)])
+def test_data_that_was_not_scaled_is_refused_by_binary_units(x):
+    for call in (lambda rbm: rbm.fit(x, verbose=0), lambda rbm: rbm.train_on_batch(x), lambda rbm: rbm.evaluate(x)):
+        with pytest.raises(ValueError, match=r"expected data from 0 to 1 for binary visible units, received"):
+            call(RBM(2))
+    RBM(2, visible="gaussian").fit(x, verbose=0)
+    RBM(2).fit(STRIPES * np.float32(1 + 2e-7), verbose=0)
+
+
+@pytest.mark.parametrize("given", [STRIPES, (STRIPES,), (STRIPES, None)])
+def test_held_out_data_without_targets_is_validation_data(given):
+    keras.utils.set_random_seed(0)
+    rbm = RBM(2, log_free_energy=True)
+    history = rbm.fit(STRIPES, validation_data=given, verbose=0).history
+    assert history["val_free_energy"] == pytest.approx([rbm.free_energy(STRIPES).mean()], rel=1e-5)
 
 
 def test_it_models_digits_at_least_as_well_as_scikit_learn():

@@ -15,10 +15,11 @@ class Exporting(Runtime):
     def fold(self) -> Any:
         """A model with the same predictions and fewer layers, for inference; this one stays as it is.
 
-        BatchNormalization, Rescaling and Normalization become part of the Dense that they read, or of the one that
-        reads them (also through Flatten, Reshape and Permute), where that Dense has no other reader or source. Layers
-        that act in training alone are left out: Dropout and its kin, noise, ActivityRegularization, Identity. All
-        others are copied.
+        BatchNormalization, Rescaling, Normalization and LayerScale become part of the Dense that they read, or of the
+        one that reads them (also through Flatten, Reshape and Permute), where that Dense has no other reader or source.
+        Layers that act in training alone are left out: Dropout and its kin, noise, ActivityRegularization, Identity.
+        Sequential and functional models inside, and Residual blocks, are folded each by itself, so a normalisation
+        beside one stays where it is. All others are copied, models with a `call` of their own as they are.
 
         Returns
         -------
@@ -34,8 +35,10 @@ class Exporting(Runtime):
         Notes
         -----
         Products and sums of the folded weights are made in float64 and rounded once, so predictions differ by rounding
-        alone. Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
-        inference", CVPR 2018, section 3.2.
+        alone. Features far from 0 (a year, a time) are moved by their Normalization before the product still: a sum
+        that moved them would cancel their digits. For weights of few bits see `optimize_for_inference`, which keeps
+        features at the one size that a normalisation gives them. Jacob et al., "Quantization and training of neural
+        networks for efficient integer-arithmetic-only inference", CVPR 2018, section 3.2.
 
         Examples
         --------
@@ -130,8 +133,9 @@ class Exporting(Runtime):
         string.h; nothing is allocated. Up to 16 KiB of workspace are on the stack; for more the last argument is a
         workspace of the caller's, ``NAME_SCRATCH`` floats. No state is kept, so threads may call at the same time.
 
-        The model is folded first (`fold`), if its layers can be copied. A kernel that is mostly zero, or zero for
-        whole inputs, is written without its zeros where that is smaller: pruned models become small files.
+        The model is folded first (`fold`), if its layers can be copied; for "int8" all but what brings the features
+        that a layer reads to one size, which 8 bits need. A kernel that is mostly zero, or zero for whole inputs, is
+        written without its zeros where that is smaller: pruned models become small files.
 
         Parameters
         ----------

@@ -20,10 +20,6 @@ from .steps import Listing, Step, listing_of
 
 WHERE = "export_c"
 _ON_STACK = 4096  # floats of workspace that a function takes from its stack
-_KEYWORDS = (
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while"
-)
 _IN_PLACE = ("softmax", "log_softmax", "layer_norm")
 
 
@@ -34,24 +30,25 @@ def export_c(model: Any, path: str | os.PathLike[str], dtype: str = "float32", n
     target = Path(path)
     target = target.with_suffix("") if target.suffix in (".c", ".h") else target
     name = c_text.identifier(target.name) if name is None else name
-    taken = name in _KEYWORDS.split() or name in c_text.HELPERS or re.match(r"w\d", name)  # w3: an array of weights
-    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or taken:
-        raise ValueError(
-            f"[{WHERE}] expected a name that C takes for a function, and that the file does not use itself, "
-            f"received {name!r}. Give name=..."
-        )
-    listing = listing_of(_folded(model), WHERE, (*FORMULAS, *CALLED))
+    if re.search(r'["\\\x00-\x1f]', target.name):
+        raise ValueError(f"[{WHERE}] expected a file name that #include takes, received {target.name!r}.")
+    listing = listing_of(_folded(model, dtype == "int8"), WHERE, (*FORMULAS, *CALLED))
     source = Source(listing, name, dtype == "int8")
+    if not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII) or source.takes(name):
+        raise ValueError(
+            f"[{WHERE}] expected a name that C takes for a function, and that neither the file nor C's library uses "
+            f"itself, received {name!r}. Give name=..."
+        )
     for suffix, text in ((".h", source.header()), (".c", source.text(f"{target.name}.h"))):
         with atomic_path(target.with_name(target.name + suffix)) as scratch:
             scratch.write_text(text, encoding="utf-8")
 
 
-def _folded(model: Any) -> Any:
+def _folded(model: Any, rounded: bool) -> Any:
     if not can_fold(model) or model._inputs is None:
         return model
     try:
-        return folded(model)
+        return folded(model, rounded)
     except NotImplementedError:  # a layer of one's own that cannot be copied
         return model
 
@@ -151,7 +148,7 @@ class Source:
                 self.lines.append(f"    memcpy({y}, {self._c[root]}, {size} * sizeof *{y});")
 
     def _name(self, unit: list[Step]) -> None:
-        layers = ", ".join(dict.fromkeys(s.layer for s in unit)).replace("*/", "")
+        layers = c_text.comment(", ".join(dict.fromkeys(s.layer for s in unit)))
         if layers != self._layers:
             self.lines.append(f"    /* {layers} */")
         self._layers = layers
@@ -244,6 +241,11 @@ class Source:
 
     # The files.
 
+    def takes(self, name: str) -> bool:
+        """Whether a function of this name would be in the way of another one, or hidden by a parameter."""
+        hidden = (*self.inputs, *self.outputs, "scratch", "n", "i")
+        return name in hidden or c_text.is_taken(name)
+
     @property
     def on_stack(self) -> bool:
         """Whether the function's own stack holds the workspace."""
@@ -301,6 +303,7 @@ extern "C" {{
         stack = f"    float s[{self._memory.size}];\n"
         stack = stack if self.on_stack else "    float *const s = scratch;\n"
         stack = stack if re.search(r"\bs \+", body) else "" if self.on_stack else "    (void)scratch;\n"
+        stack += "".join(f"    (void){x};\n" for x in self.inputs if not re.search(rf"\b{x}\b", body))
         moved = [f"{p} + i * {upper}_{p.upper()}_SIZE" for p in (*self.inputs, *self.outputs)]
         arguments = ", ".join(moved + ([] if self.on_stack else ["scratch"]))
         arrays = "\n".join(c_text.array(name, values) for name, values in self._arrays.items())
@@ -325,11 +328,15 @@ extern "C" {{
 def _names(letter: str, of: list[str]) -> list[str]:
     if len(of) == 1:
         return [letter]
-    names: list[str] = []
+    names: dict[str, str] = {}  # by what macros make of them
     for name in of:
-        base = f"{letter}_{c_text.identifier(name)}"
-        names.append(base if base not in names else f"{base}_{len(names)}")
-    return names
+        base = unused = f"{letter}_{c_text.identifier(name)}"
+        number = 0
+        while unused.upper() in names:
+            number += 1
+            unused = f"{base}_{number}"
+        names[unused.upper()] = unused
+    return list(names.values())
 
 
 def _axes(shape: Any) -> str:

@@ -7,6 +7,26 @@ import re
 
 import numpy as np
 
+_KEYWORDS = """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const const_cast
+    constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern false float for
+    friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected
+    public register reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast
+    struct switch template this thread_local throw true try typedef typeid typename typeof union unsigned using virtual
+    void volatile wchar_t while xor xor_eq
+"""  # of C and C++, which reads the header
+_MATH = """
+    acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim floor fma fmax
+    fmin fmod frexp gamma hypot ilogb j0 j1 jn ldexp lgamma llrint llround log log10 log1p log2 logb lrint lround modf
+    nan nearbyint nextafter nexttoward pow remainder remquo rint round scalbln scalbn signgam sin sinh sqrt tan tanh
+    tgamma trunc y0 y1 yn
+"""  # each also with f and l behind it
+_LIBRARY = """
+    abort abs atexit calloc div exit fclose fopen fprintf fputs free fscanf fpclassify fwrite getc getenv index isfinite
+    isgreater isinf isless isnan isnormal isunordered labs main malloc memchr memcmp memcpy memmove memset printf putc
+    putchar puts qsort rand read realloc remove rename rindex scanf signbit snprintf sprintf srand sscanf strcat strchr
+    strcmp strcpy strlen strncmp strstr strtok system time vprintf write HUGE_VAL INFINITY NAN NULL offsetof
+"""
 # {0}, {1}, {2} are operands, {alpha}, {beta}, {gamma} parameters.
 ACTIVATIONS = {
     "relu": "{0} < 0.0f ? 0.0f : {0}",
@@ -100,8 +120,8 @@ static float softplus(float x) { return x > 0.0f ? x + log1pf(expf(-x)) : log1pf
     "squareplus": """
 static float squareplus(float x, float b)
 {
-    const float root = sqrtf(x * x + b);
-    return x < 0.0f ? 0.5f * b / (root - x) : 0.5f * (x + root);
+    const float size = fabsf(x), root = size > 1e18f ? size : sqrtf(x * x + b);
+    return x < 0.0f ? 0.5f * b / (root - x) : 0.5f * x + 0.5f * root;
 }
 """,
     "dense": """
@@ -335,6 +355,18 @@ static void one_hot(size_t groups, size_t codes, size_t tokens, int count, const
 }
 """,
 }
+
+
+def is_taken(name: str) -> bool:
+    """Whether a function of this name would be a keyword, or collide with C's library or with what files define."""
+    words = {*HELPERS, *_KEYWORDS.split(), *_LIBRARY.split(), *(f + suffix for f in _MATH.split() for suffix in " fl")}
+    reserved = r"_[A-Z_].*|.*_t|U?INT\w*_(MAX|MIN|C)|HUGE_VAL[FL]|w\d.*"  # w3: an array of weights
+    return name in {word.strip() for word in words} or re.fullmatch(reserved, name) is not None
+
+
+def comment(text: str) -> str:
+    """What may stand in a comment: what is printed, and nothing that begins or ends one."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("*/", "").replace("/*", "")
 
 
 def helpers_for(text: str) -> str:

@@ -21,6 +21,7 @@ _IDLE = (  # in inference
 )  # fmt: skip
 _DENSE = (layers.Dense, layers.DropConnectDense)
 _MOVING = (layers.Flatten, layers.Reshape, layers.Permute)  # elements change their places, not their values
+_MOST_SHIFT = 100  # a sum that takes more away again, from data far from 0, would lose their digits
 
 Affine = tuple[np.ndarray, np.ndarray]  # factor and summand of every element of a sample, float64
 Place = tuple[int, int]  # a tensor: its node, and which of the node's outputs it is
@@ -31,8 +32,16 @@ def can_fold(model: Any) -> bool:
     return isinstance(model, (Functional, Sequential)) and type(model).call in (Functional.call, Sequential.call)
 
 
-def folded(model: Any) -> Any:
-    """What `Model.fold` returns."""
+def folded(model: Any, rounded: bool = False) -> Any:
+    """What `Model.fold` returns.
+
+    Parameters
+    ----------
+    model : Model
+    rounded : bool
+        For kernels, or inputs of Dense layers, of few bits: features that a layer brings to one size keep it, so of
+        what a Dense reads no more is folded than a factor that all features share.
+    """
     if not can_fold(model):
         raise ValueError(
             f"[fold '{model.name}'] expected a Sequential or functional model, received a {type(model).__name__} with "
@@ -43,7 +52,11 @@ def folded(model: Any) -> Any:
             f"[fold '{model.name}'] expected a model with weights, received one that is not built. Give it an Input, "
             "or call it on data."
         )
-    network = _Network(_copy(model))
+    return _folded(_copy(model), rounded)
+
+
+def _folded(model: Any, rounded: bool) -> Any:
+    network = _Network(model, rounded)
     network.fold()
     return network.rebuilt()
 
@@ -58,6 +71,10 @@ def _copy(model: Any) -> Any:
     return copy
 
 
+def _has_inside(operation: Any) -> bool:
+    return can_fold(operation) or type(operation) is layers.Residual
+
+
 def _place(tensor: KerasTensor) -> Place:
     return id(tensor.node), tensor.index
 
@@ -65,8 +82,8 @@ def _place(tensor: KerasTensor) -> Place:
 class _Network:
     """The calls of a model's layers, while some of them go away. The model is not used any more after."""
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, model: Any, rounded: bool) -> None:
+        self.model, self.rounded = model, rounded
         tensors = model._tensors if isinstance(model, Sequential) else []
         self.nodes: list[Node] = [t.node for t in tensors] if tensors else list(model._order)
         self.calls = [node for node in self.nodes if node.inputs]
@@ -106,13 +123,24 @@ class _Network:
         """Everything that can be."""
         for node in list(self.calls):
             operation = node.operation
-            if can_fold(operation) and not _trains(node) and id(operation) not in self.kept:
-                self.kept[id(operation)] = folded(operation)
+            if _has_inside(operation) and not _trains(node):
+                if id(operation) not in self.kept:
+                    self.kept[id(operation)] = self._inside(node)
             elif type(operation) in _IDLE and not _trains(node) and not self._carries_an_input_out(node):
                 self._remove(node)
         waiting = True
         while waiting:
             waiting = any(self._fold_call(node) for node in list(self.calls))
+
+    def _inside(self, node: Node) -> Any:
+        """A model, or a block, of folded layers in the place of the one that is called."""
+        operation: Any = node.operation
+        if type(operation) is not layers.Residual:
+            return folded(operation, self.rounded)
+        first = layers.InputLayer(node.inputs[0].shape[1:], dtype=operation._compute_dtype)
+        stack = _folded(Sequential([first, *operation.layers]), self.rounded)
+        options = {"name": operation.name, "dtype": operation.dtype, "trainable": operation.trainable}
+        return layers.Residual(stack.layers, **options)
 
     def _carries_an_input_out(self, node: Node) -> bool:
         """A model needs a layer between an input and an output."""
@@ -141,8 +169,7 @@ class _Network:
         if rows is None:
             return False
         kernel, bias = self._weights_of(dense)
-        self.weights[id(dense)] = kernel * rows[0], bias * rows[0] + rows[1]
-        return True
+        return self._rewrite(dense, kernel * rows[0], bias * rows[0] + rows[1])
 
     def _into_above(self, node: Node, affine: Affine) -> bool:
         above = self._only_reader(node.outputs[0])
@@ -152,10 +179,18 @@ class _Network:
         if above is None or not self._is_dense(above):
             return False
         rows = _per_feature(affine)
-        if rows is None:
+        if rows is None or np.abs(rows[1]).max() > _MOST_SHIFT:
+            return False
+        if self.rounded and (rows[1].any() or (rows[0] != rows[0][0]).any()):
             return False
         kernel, bias = self._weights_of(above.operation)
-        self.weights[id(above.operation)] = rows[0][:, None] * kernel, bias + rows[1] @ kernel
+        return self._rewrite(above.operation, rows[0][:, None] * kernel, bias + rows[1] @ kernel)
+
+    def _rewrite(self, dense: Any, kernel: np.ndarray, bias: np.ndarray) -> bool:
+        """Take these weights, if the layer's numbers can hold them."""
+        if max(np.abs(kernel).max(), np.abs(bias).max()) > np.finfo(dense._compute_dtype).max:
+            return False
+        self.weights[id(dense)] = kernel, bias
         return True
 
     def _weights_of(self, dense: Any) -> Affine:
@@ -215,6 +250,8 @@ def _affine_of(node: Node) -> Affine | None:
     layer: Any = node.operation
     if type(layer) is layers.Rescaling:
         factor, summand = np.float64(layer.scale), np.float64(layer.offset)
+    elif type(layer) is layers.LayerScale:
+        factor, summand = layer.gamma.numpy().astype(np.float64), np.float64(0)
     elif type(layer) is layers.Normalization:
         mean, variance = (v.numpy().astype(np.float64) for v in (layer.mean, layer.variance))
         spread = np.maximum(np.sqrt(variance), 1e-7)

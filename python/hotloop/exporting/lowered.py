@@ -92,9 +92,10 @@ def _sparse_plus(x: Any) -> Any:
 
 @_lowered("activation squareplus")
 def _squareplus(x: Any, alpha: float) -> Any:
-    root, size = ops.sqrt(_plus(ops.multiply(x, x), alpha)), ops.abs(x)
+    size = ops.abs(x)
+    root = ops.where(ops.greater(size, 1e18), size, ops.sqrt(_plus(ops.multiply(x, x), alpha)))
     falling = elementwise("divide", 0.5 * alpha, elementwise("add", root, size))
-    return ops.where(ops.less(x, 0.0), falling, _times(elementwise("add", x, root), 0.5))
+    return ops.where(ops.less(x, 0.0), falling, ops.add(_times(x, 0.5), _times(root, 0.5)))
 
 
 @_lowered("activation tanh_shrink")
@@ -116,7 +117,11 @@ def _rectify(x: Any, alpha: float, beta: float, gamma: float = math.inf) -> Any:
 
 @_lowered("sparsemax")
 def _sparsemax(x: Any) -> Any:
-    """max(x - tau, 0): tau from the largest k for which 1 + k x_k is more than the sum of the k largest."""
+    """max(x - tau, 0): tau from the largest k for which 1 + k x_k is more than the sum of the k largest.
+
+    Beside large numbers the 1 would be lost, so the largest is 0.
+    """
+    x = elementwise("subtract", x, ops.max(x, axis=-1, keepdims=True))
     ordered, _ = ops.top_k(x, x.shape[-1])
     counts = np.arange(1.0, x.shape[-1] + 1)
     inside = ops.greater(_plus(elementwise("multiply", ordered, counts), 1.0), ops.cumsum(ordered, -1))

@@ -20,8 +20,10 @@ _MOST_BYTES = 2**31 - 1  # of a message
 
 def export_onnx(model: Any, path: str | os.PathLike[str], opset: int = 17) -> None:
     """What `Model.export_onnx` does."""
-    if opset not in _IR_VERSIONS:
-        raise ValueError(f"[{WHERE}] expected opset from {min(_IR_VERSIONS)} to {max(_IR_VERSIONS)}, received {opset}.")
+    if not isinstance(opset, int) or opset not in _IR_VERSIONS:
+        raise ValueError(
+            f"[{WHERE}] expected opset from {min(_IR_VERSIONS)} to {max(_IR_VERSIONS)}, received {opset!r}."
+        )
     content = _Graph(listing_of(model, WHERE, WRITTEN), opset).model(model.name)
     if len(content) > _MOST_BYTES:
         raise ValueError(
@@ -43,6 +45,7 @@ class _Graph:
         self._taken = {name for name, _, _ in listing.columns}
         self._nodes: list[bytes] = []
         self._arrays: dict[tuple[str, tuple[int, ...], bytes], tuple[str, bytes]] = {}
+        self._outputs = [(self._fresh(name), value) for name, value in listing.outputs]
         for value, feed in listing.feeds.items():
             self.names[value] = self._input(listing.columns[feed.source[1]], feed.shape, feed.dtype)
         for step in listing.steps:
@@ -55,8 +58,7 @@ class _Graph:
 
         inputs = [protobuf.value_info(column, dtype, shape) for column, shape, dtype in self.listing.columns]
         outputs = []
-        for wanted, value in self.listing.outputs:
-            output = self._fresh(wanted)
+        for output, value in self._outputs:
             self._nodes.append(protobuf.node("Identity", [self.name(value)], [output], output, {}))
             outputs.append(protobuf.value_info(output, self.dtype, self.listing.shapes[value]))
         arrays = [tensor for _, tensor in self._arrays.values()]

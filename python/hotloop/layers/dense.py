@@ -11,7 +11,7 @@ import numpy as np
 from .. import activations, constraints, initializers, ops, regularizers
 from ..variable import Variable, allowance, note_structure
 from .layer import Layer
-from .quantization import abs_max_quantize, checked_storage
+from .quantization import LARGEST, abs_max_quantize, checked_storage, fits
 from .sizes import checked_size
 
 
@@ -146,7 +146,8 @@ class Dense(Layer):
         Raises
         ------
         ValueError
-            If the layer is not built, or stores its kernel so already.
+            If the layer is not built, stores its kernel so already, or its kernel is not finite or has numbers
+            beyond the range of the mode.
         """
         where = f"quantize '{self.name}'"
         self._check_storage(mode, where)
@@ -155,6 +156,11 @@ class Dense(Layer):
         if self.storage is not None:
             raise ValueError(f"[{where}] expected a layer that is not quantized, received one in {self.storage}.")
         kernel = self.kernel.numpy()
+        if not fits(kernel, mode):
+            raise ValueError(
+                f"[{where}] expected a kernel of numbers up to {LARGEST[mode]:g}, which {mode} can hold, received "
+                f"{np.abs(kernel).max():g}. Leave this layer out with filters, or take another mode."
+            )
         self._own = [(variable, flag) for variable, flag in self._own if variable is not self.kernel]
         bias = [pair for pair in self._own if pair[0] is self.bias]
         self._own = [pair for pair in self._own if pair[0] is not self.bias]

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..variable import COMPACT, note_structure
+from ..variable import COMPACT, note_structure, rounded_to_bfloat16
 
 if TYPE_CHECKING:
     from ..model import Model
 
+LARGEST = {"float16": 65504.0, "bfloat16": 3.38953e38, "int8": 3.40282e38}  # numbers that can be stored
 EPSILON = 1e-7  # Keras's: a column of zeros has a scale too
 
 
@@ -29,6 +30,14 @@ def abs_max_quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     kernel = np.asarray(kernel, np.float32)
     scale = (127 / (np.abs(kernel).max(axis=0, initial=0) + np.float32(EPSILON))).astype(np.float32)
     return np.clip(np.round(kernel * scale), -127, 127).astype(np.int8), scale
+
+
+def fits(kernel: np.ndarray, mode: str) -> bool:
+    """Whether numbers are finite and, rounded to a way to store them, still are."""
+    with np.errstate(over="ignore"):
+        stored = rounded_to_bfloat16(kernel) if mode == "bfloat16" else kernel
+        stored = kernel.astype(np.float16) if mode == "float16" else stored
+    return bool(np.isfinite(stored).all())
 
 
 def checked_storage(mode: Any, where: str) -> str:

@@ -220,7 +220,7 @@ class Autoencoder(Model):
             For each layer.
         batch_size : int, optional
         **kwargs
-            Of `Model.fit`; nothing is printed unless told.
+            Of `Model.fit`; nothing is printed unless told. `validation_data` is rows, (x, y) too, of which y is x.
 
         Returns
         -------
@@ -238,13 +238,16 @@ class Autoencoder(Model):
         if not self.built:
             self(np.asarray(x)[:1])
         compiled, codes, histories = self._require("fit_layers", training=True), x, []
+        held_out = kwargs.pop("validation_data", None)
+        held_out = held_out[0] if isinstance(held_out, (tuple, list)) else held_out
         for i, dense in enumerate(self.encoder):
             level = Level(dense, self._way_back(i), self.tied, self.masking, self.noise)
             level.decoder, level.built = self.decoder[i], True
             level.compile(optimizers.get(optimizers.serialize(compiled.optimizer)), "mse" if i else compiled.loss)
-            options = {"verbose": 0, **kwargs}
+            options = {"verbose": 0, **kwargs, "validation_data": None if held_out is None else (held_out, held_out)}
             histories.append(level.fit(codes, codes, batch_size=batch_size, epochs=epochs, **options))
             codes = level.encode(codes)
+            held_out = None if held_out is None else level.encode(held_out)
         return histories
 
     def encode(self, x: Any) -> np.ndarray:

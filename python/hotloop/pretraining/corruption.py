@@ -40,7 +40,7 @@ def corrupt(
     Raises
     ------
     ValueError
-        For a rate that is no share, another mode, or x of another number of axes.
+        For a rate that is no share, another mode, a value that x's dtype cannot hold, or x of another number of axes.
 
     Notes
     -----
@@ -55,14 +55,14 @@ def corrupt(
     (True, True)
     """
     x = np.asarray(x)
-    _check("corrupt", x, rate, mode)
+    _check("corrupt", x, rate, mode, value)
     seed = random.SeedGenerator(seed).seed
     chosen = random.uniform(x.shape, seed=pass_seed(seed, 0), dtype="float64") < rate
     others: Any = value
     if mode == "swap":
         others = _others(x, np.arange(len(x)), random.uniform(x.shape, seed=pass_seed(seed, 1), dtype="float64"))
     corrupted = np.where(chosen, others, x).astype(x.dtype)
-    return corrupted, (corrupted != x).astype(np.float32)
+    return corrupted, (chosen & (corrupted != x)).astype(np.float32)
 
 
 class Corrupted(_Drawn):
@@ -102,7 +102,7 @@ class Corrupted(_Drawn):
         resample: bool = True,
     ) -> None:
         super().__init__(x, batch_size, seed, resample)
-        _check("Corrupted", self.x, rate, mode)
+        _check("Corrupted", self.x, rate, mode, value)
         self.rate, self.mode, self.value, self.reconstruct = float(rate), mode, value, bool(reconstruct)
 
     def _draw(self, order: np.ndarray, number: int) -> None:
@@ -115,8 +115,9 @@ class Corrupted(_Drawn):
         seed = pass_seed(self.seed, self._pass or 0, batch)
         chance, other = random.uniform(shape, seed=seed, dtype="float64")
         others: Any = _others(self.x, rows, other) if self.mode == "swap" else self.value
-        corrupted = np.where(chance < self.rate, others, x).astype(x.dtype)
-        mask = (corrupted != x).astype(np.float32)
+        chosen = chance < self.rate
+        corrupted = np.where(chosen, others, x).astype(x.dtype)
+        mask = (chosen & (corrupted != x)).astype(np.float32)
         return corrupted, {"mask": mask, "values": x} if self.reconstruct else mask
 
 
@@ -168,7 +169,7 @@ def _others(x: np.ndarray, rows: np.ndarray, u: np.ndarray) -> np.ndarray:
     return x[k + (k >= rows[:, None]), np.arange(x.shape[1])]
 
 
-def _check(where: str, x: np.ndarray, rate: Any, mode: Any) -> None:
+def _check(where: str, x: np.ndarray, rate: Any, mode: Any, value: Any) -> None:
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(
             f"[{where}] expected x of shape (samples, features), two samples at least, received {x.shape}."
@@ -177,3 +178,5 @@ def _check(where: str, x: np.ndarray, rate: Any, mode: Any) -> None:
         raise ValueError(f"[{where}] expected rate from 0 to 1, received {rate!r}.")
     if mode not in MODES:
         raise unknown_name(where, mode, list(MODES))
+    if isinstance(value, str) or (x.dtype.kind in "iub" and np.asarray(value).astype(x.dtype) != value):
+        raise ValueError(f"[{where}] expected a value that {x.dtype} can hold, received {value!r}.")

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses, optimizers, random
+from .. import activations, losses, optimizers, random
+from ..identifiers import custom_object_scope
 from ..layers.dense import Dense
 from ..layers.layer import Layer
 from ..layers.sizes import checked_size
 from ..model import Model
 from ..sequential import Sequential
+from ..state import state_for_pickle
 
 
 class GAN:
@@ -40,7 +42,8 @@ class GAN:
     Raises
     ------
     ValueError
-        For networks that do not fit on one another, or a discriminator with more than one output.
+        For networks that do not fit on one another, or a discriminator with more than one output or a sigmoid at its
+        end.
 
     Notes
     -----
@@ -72,17 +75,32 @@ class GAN:
                 raise ValueError(f"[GAN] expected a {what} that begins with Input((features,)), received {model!r}.")
         if discriminator.output_shape != (None, 1):
             raise ValueError(f"[GAN] expected one logit of the discriminator, received {discriminator.output_shape}.")
+        if getattr(discriminator.layers[-1], "activation", None) is activations.get("sigmoid"):
+            raise ValueError("[GAN] expected a logit of the discriminator, received a sigmoid. Leave it out.")
         if generator.output_shape != discriminator.input_shape:
             raise ValueError(
                 f"[GAN] expected a generator of rows {discriminator.input_shape}, received {generator.output_shape}."
             )
         self.generator, self.discriminator = generator, discriminator
-        self.latent = int(generator.input_shape[1])
+        self._join()
         loss = losses.BinaryCrossentropy(from_logits=True)
         self.discriminator.compile(_rule(discriminator_optimizer), loss)
-        self.adversary = Sequential([*_layers(generator), *_layers(discriminator)])
-        self.adversary.build((None, self.latent))
         self.adversary.compile(_rule(optimizer), loss)
+
+    def _join(self) -> None:
+        self.latent = int(self.generator.input_shape[1])
+        self.adversary = Sequential([*_layers(self.generator), *_layers(self.discriminator)])
+        self.adversary.build((None, self.latent))
+
+    def __getstate__(self) -> dict[str, Any]:
+        training = state_for_pickle(self.adversary)
+        return {"generator": self.generator, "discriminator": self.discriminator, "training": training}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.generator, self.discriminator = state["generator"], state["discriminator"]
+        self._join()
+        with custom_object_scope(state["training"]["classes"]):
+            self.adversary._set_state(state["training"])
 
     def fit(self, x: Any, epochs: int = 1, batch_size: int = 32) -> dict[str, list[float]]:
         """Train both in turn.
@@ -99,13 +117,8 @@ class GAN:
         dict
             "discriminator_loss" and "generator_loss", means of each epoch.
         """
-        x = np.asarray(x)
         batch, epochs = checked_size(batch_size, "GAN", "batch_size"), checked_size(epochs, "GAN", "epochs")
-        if x.ndim != 2 or x.shape[1] != self.discriminator.input_shape[1] or len(x) < batch:
-            raise ValueError(
-                f"[GAN] expected data of shape ({batch} or more, {self.discriminator.input_shape[1]}), received "
-                f"{x.shape}."
-            )
+        x = self._checked(x, batch)
         history: dict[str, list[float]] = {"discriminator_loss": [], "generator_loss": []}
         for _ in range(epochs):
             order = np.argsort(random.uniform((len(x),)), kind="stable")
@@ -117,19 +130,26 @@ class GAN:
 
     def train_on_batch(self, x: Any) -> tuple[float, float]:
         """One turn of each; the losses of discriminator and generator."""
-        x = np.asarray(x, self.generator._compute_dtype)
+        x = self._checked(x, 1).astype(self.generator._compute_dtype, copy=False)
         labels = np.repeat([[1.0], [0.0]], len(x), 0)
         both = np.concatenate([x, self.sample(len(x))])
         first = self.discriminator.train_on_batch(both, labels)
-        flags = [(layer, layer.trainable) for layer in self.discriminator.layers]
+        flags = [(layer, layer.trainable) for layer in self.discriminator._all_layers()]  # each before those inside it
         try:
             self.discriminator.trainable = False
             second = self.adversary.train_on_batch(random.normal((2 * len(x), self.latent)), np.ones((2 * len(x), 1)))
         finally:
-            self.discriminator.trainable = True
             for layer, flag in flags:
                 layer.trainable = flag
         return float(np.ravel(first)[0]), float(np.ravel(second)[0])
+
+    def _checked(self, x: Any, least: int) -> np.ndarray:
+        x, width = np.asarray(x), self.discriminator.input_shape[1]
+        if x.ndim != 2 or x.shape[1] != width or len(x) < least or x.dtype.kind not in "fiub":
+            raise ValueError(
+                f"[GAN] expected numbers of shape ({least} or more, {width}), received {x.dtype} of shape {x.shape}."
+            )
+        return x
 
     def sample(self, n: int) -> np.ndarray:
         """n rows that the generator draws."""

@@ -18,6 +18,7 @@ from .view import View
 
 _VISIBLE = ("binary", "gaussian")
 _RATES = {"binary": 0.1, "gaussian": 0.01}
+_NEARLY = 1e-6  # how far from 0 and 1 rounding leaves numbers
 _UNROLLED = 10  # steps of a chain that are one graph
 
 
@@ -64,7 +65,8 @@ class RBM(Model):
     Raises
     ------
     ValueError
-        For counts below 1, an unknown kind of units, a sparsity cost without a target.
+        For counts below 1, an unknown kind of units, a sparsity cost without a target; in `fit`, for data outside of 0
+        to 1 for binary units.
 
     Notes
     -----
@@ -241,6 +243,8 @@ class RBM(Model):
         if self.visible != "binary":
             raise ValueError(f"[pseudo_likelihood] expected binary visible units, received {self.visible} ones.")
         v = np.array(x, self._compute_dtype)
+        if v.ndim != 2:
+            raise ValueError(f"[pseudo_likelihood] expected x of shape (rows, features), received {v.shape}.")
         rows, turned = np.arange(len(v)), random.randint((len(v),), 0, v.shape[1])
         energy = self.free_energy(v)
         v[rows, turned] = 1 - v[rows, turned]
@@ -319,12 +323,22 @@ class RBM(Model):
         given = [name for kind, name in (("y", "targets"), ("w", "sample weights")) if (kind, 0) in columns]
         if given:
             raise ValueError(f"[{where}] expected data alone for the RBM '{self.name}', received {given[0]} too.")
+        if self.visible == "binary":
+            self._check_range(columns["x", 0])
         key = ("divergence", structure_count())
         if key not in self._terms:
             self._terms = {key: Divergence(self)}
             compiled._resolved = dict(self._terms)  # where callbacks look up which way is better
         compiled.last = self._terms[key]
         return self._terms[key]
+
+    def _check_range(self, x: np.ndarray) -> None:
+        low, high = x.min(), x.max()
+        if not (low >= -_NEARLY and high <= 1 + _NEARLY):
+            raise ValueError(
+                f"[RBM '{self.name}'] expected data from 0 to 1 for binary visible units, received {low:g} to {high:g}."
+                " Scale it, or take visible='gaussian' for standardised data."
+            )
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -106,5 +106,5 @@ def _distance(a: KerasTensor, b: KerasTensor, distance: str) -> KerasTensor:
         squares = ops.sum(ops.square(a - b), axis=-1, keepdims=True)
         return ops.sqrt(squares + 1e-12)  # whose gradient is finite at 0
     product = ops.sum(a * b, axis=-1, keepdims=True)
-    lengths = ops.sum(a * a, axis=-1, keepdims=True) * ops.sum(b * b, axis=-1, keepdims=True)
-    return 1.0 - product / ops.sqrt(lengths + 1e-12)
+    lengths = [ops.sqrt(ops.sum(ops.square(v), axis=-1, keepdims=True) + 1e-12) for v in (a, b)]
+    return 1.0 - product / (lengths[0] * lengths[1])

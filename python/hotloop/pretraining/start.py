@@ -62,12 +62,13 @@ def pretrain(
     Returns
     -------
     Model
-        The same model, ready to be compiled and fine-tuned. A frozen layer stays as it is.
+        The same model, ready to be compiled and fine-tuned. A frozen or quantized layer stays as it is.
 
     Raises
     ------
     ValueError
-        For an unknown method, more layers than the model has, or an RBM for a layer that is not sigmoid.
+        For an unknown method, more layers than the model has, or an RBM for a layer that is not sigmoid, or that reads
+        numbers outside of 0 to 1 (but the lowest one with ``visible="gaussian"``).
 
     Notes
     -----
@@ -97,12 +98,12 @@ def pretrain(
     learner: Any
     rule = None if optimizer is None else optimizers.serialize(optimizers.get(optimizer))
     for i, dense in enumerate(chosen):
-        if not dense.trainable:
+        if not dense.trainable or dense.storage is not None:
             continue
         seen = _inputs_of(model, dense, x)
         if method == "rbm":
             learner = RBM(dense.units, visible if i == 0 else "binary", k, persistent, chains=batch_size or 32,
-                          dtype=dense._compute_dtype)  # fmt: skip
+                          name=dense.name, dtype=dense._compute_dtype)  # fmt: skip
             if rule is not None:
                 learner.compile(optimizers.get(rule))
             learner.fit(seen, batch_size=batch_size, epochs=epochs, verbose=verbose)
@@ -127,7 +128,8 @@ def _lowest(model: Model, count: int | None) -> list[Dense]:
     count = most - 1 if count is None else checked_size(count, "pretrain", "layers")
     if not 1 <= count <= most:
         raise ValueError(
-            f"[pretrain] expected a model with Dense layers below its output, received {most} Dense layers."
+            f"[pretrain] expected a model with Dense layers below its output, received {most} Dense layers. A model "
+            "inside is pretrained by itself."
         )
     return dense[:count]
 

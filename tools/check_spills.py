@@ -34,7 +34,7 @@ def main() -> int:
     if not found:
         print("the log names no kernel: was it made with -Xptxas=-v?")
         return 1
-    hot = [name for name in found if "cuda_f32" in name and any(part in name for part in _HOT)]
+    hot = [name for name in found if "cuda_f64" not in name and any(part in name for part in _HOT)]
     bad = {name: found[name] for name in hot if found[name] > _FEW}
     for name, size in sorted(bad.items()):
         print(f"{size} bytes of registers in memory: {name}")

@@ -116,7 +116,7 @@ sanitize() {
   local sample=("$python" -m pytest -q -p no:cacheprovider -W default::DeprecationWarning)
   part memcheck 240 env HOTLOOP_BACKEND=cuda "${tool[@]}" --tool memcheck "${sample[@]}" tests/ops --every 120
   part racecheck 200 env HOTLOOP_BACKEND=cuda "${tool[@]}" --tool racecheck --racecheck-report all "${sample[@]}" \
-    tests/ops/test_dense.py tests/ops/test_gemm.py --every 12
+    tests/ops/test_dense.py tests/ops/test_gemm.py tests/ops/test_tensor_cores.py --every 12
   part synccheck 80 env HOTLOOP_BACKEND=cuda "${tool[@]}" --tool synccheck "${sample[@]}" tests/ops/test_dense.py --every 24
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.fit.peers.hotloop_peer import DEVICES
 from hotloop import _core, set_device
 
 FLOAT = 4  # bytes
@@ -64,18 +65,21 @@ def optimizer_pass(device: str, side: int, repeats: int) -> dict[str, float]:
             "ratio": rate / peak}  # fmt: skip
 
 
-def product(device: str, side: int, repeats: int) -> dict[str, Any]:
-    """side x side x side in float32: seconds of the three products of a layer, and of PyTorch's."""
+def product(device: str, precision: str, side: int, repeats: int) -> dict[str, Any]:
+    """side x side x side: seconds of the three products of a layer, of float32 numbers, and of PyTorch's."""
     import torch
 
+    set_device(device + DEVICES[precision])
     steps = hotloop_steps([(side, side), (side, side)], side, repeats)
     found: dict[str, list[float]] = {}
     for step in steps:
         if step["kernel"].startswith("dense"):
             found.setdefault(step["kernel"], []).append(step["seconds"])
     ours = {kernel: min(seconds) for kernel, seconds in found.items()}
-    torch.set_float32_matmul_precision("highest")
+    torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
     a, b = (torch.rand(side, side, device=torch_device(device)) - 0.5 for _ in range(2))
+    if precision == "bfloat16":
+        a, b = a.bfloat16(), b.bfloat16()
     out = torch.empty_like(a)
     theirs = torch_seconds(device, lambda: torch.matmul(a, b, out=out), repeats)
     flops = 2.0 * side**3
@@ -94,7 +98,7 @@ def measure(kind: str, device: str, tiny: bool) -> dict[str, Any]:
     repeats = 3 if tiny else 20
     if kind == "optimizer pass":
         return optimizer_pass(device, 64 if tiny else 10_000, repeats)
-    return product(device, 64 if tiny else 4096, repeats)
+    return product(device, kind.split()[0], 64 if tiny else 4096, repeats)
 
 
-KINDS = ("optimizer pass", "float32 product")
+KINDS = ("optimizer pass", *(f"{precision} product" for precision in DEVICES))

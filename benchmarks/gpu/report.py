@@ -60,12 +60,14 @@ def kernel_lines(results: dict[str, Any]) -> list[str]:
             f"- Adam over {one['parameters']:,} parameters: {one['bytes_per_second'] / 1e9:.0f} GB/s, "
             f"{100 * one['ratio']:.0f} % of a copy's {one['copy_bytes_per_second'] / 1e9:.0f} (aim: 90 %)"
         )
-    if one := results.get("float32 product"):
-        lines.append(
-            f"- float32 product, side {one['side']}: PyTorch {one['torch_flops'] / 1e12:.2f} TFLOP/s (aim: 1.3x)"
-        )
-        for kernel, k in one["kernels"].items():
-            lines.append(f"  - {kernel}: {k['flops'] / 1e12:.2f} TFLOP/s, {k['ratio']:.2f}x")
+    for precision in ("float32", "tf32", "bfloat16"):
+        if one := results.get(f"{precision} product"):
+            aim = " (aim: 1.3x)" if precision == "float32" else ""
+            lines.append(
+                f"- {precision} product, side {one['side']}: PyTorch {one['torch_flops'] / 1e12:.2f} TFLOP/s{aim}"
+            )
+            for kernel, k in one["kernels"].items():
+                lines.append(f"  - {kernel}: {k['flops'] / 1e12:.2f} TFLOP/s, {k['ratio']:.2f}x")
     return lines
 
 

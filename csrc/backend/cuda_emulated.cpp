@@ -1,8 +1,18 @@
-// The row `cuda_emulated`, for tests alone: what a GPU's threads run, on the host, one after the other.
-#define HL_ROW cuda_emulated
+// The rows `cuda_emulated*`, for tests alone: what a GPU's threads run, on the host, one after the other.
 #include <cstdlib>
 
+#define HL_ROW cuda_emulated
 #include "backend/scalar_row.inc"
+#undef HL_ROW
+#define HL_ROW cuda_emulated_tf32
+#define HL_TENSOR Tf32
+#include "backend/scalar_row.inc"
+#undef HL_TENSOR
+#undef HL_ROW
+#define HL_ROW cuda_emulated_bf16
+#define HL_TENSOR Bf16
+#include "backend/scalar_row.inc"
+#undef HL_TENSOR
 
 namespace hl {
 namespace cuda_emulated {
@@ -39,17 +49,28 @@ constexpr Device kHost{"cuda_emulated", allocate, release, wait, advance, record
 
 template <class T>
 constexpr Kernels table(DType dtype) {
-  return {"cuda_emulated", dtype, panel_columns<T>(), &kHost,
+  return {dtype, panel_columns<T>(), &kHost,
 #define HL_KERNEL(name, Args) {&call<Args, &name<T>>, #name},
 #include "ops/kernels.def"
 #undef HL_KERNEL
   };
 }
 
+// The kernels of `cuda_emulated`, its products by others.
+#define HL_KERNELS(row)                                                                                      \
+  {#row,                                                                                                     \
+   with_products(table<float>(DType::f32), call<DenseForward, row::dense_forward<float>>,                    \
+                 call<DenseBackwardInput, row::dense_backward_input<float>>,                                 \
+                 call<DenseBackwardParams, row::dense_backward_params<float>>),                              \
+   table<double>(DType::f64)}
+constexpr KernelRow kTf32 = HL_KERNELS(cuda_emulated_tf32), kBf16 = HL_KERNELS(cuda_emulated_bf16);
+
 }  // namespace
 }  // namespace cuda_emulated
 
 constexpr KernelRow cuda_emulated_row{"cuda_emulated", cuda_emulated::table<float>(DType::f32),
                                       cuda_emulated::table<double>(DType::f64)};
+
+constexpr KernelRow cuda_emulated_tf32_row = cuda_emulated::kTf32, cuda_emulated_bf16_row = cuda_emulated::kBf16;
 
 }  // namespace hl

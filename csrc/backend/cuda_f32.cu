@@ -4,7 +4,7 @@
 namespace hl {
 
 const Kernels& cuda_kernels_f32() {
-  static const Kernels kTable = cuda_f32::table<float>("cuda", DType::f32);
+  static const Kernels kTable = cuda_f32::table<float>(DType::f32);
   return kTable;
 }
 

@@ -4,7 +4,7 @@
 namespace hl {
 
 const Kernels& cuda_kernels_f64() {
-  static const Kernels kTable = cuda_f64::table<double>("cuda", DType::f64);
+  static const Kernels kTable = cuda_f64::table<double>(DType::f64);
   return kTable;
 }
 

@@ -17,8 +17,8 @@ struct Candidate {
 };
 
 template <const KernelRow& row>
-constexpr Candidate processor(std::string (*refusal)()) {
-  return {row.name, false, []() -> const Kernels& { return row.f32; }, []() -> const Kernels& { return row.f64; }, refusal};
+constexpr Candidate host(bool device, std::string (*refusal)()) {
+  return {row.name, device, []() -> const Kernels& { return row.f32; }, []() -> const Kernels& { return row.f64; }, refusal};
 }
 
 [[maybe_unused]] std::string refuse_unless(bool supported) { return supported ? "" : "this processor does not have it"; }
@@ -28,23 +28,26 @@ constexpr Candidate processor(std::string (*refusal)()) {
 const Candidate kCandidates[] = {
 #if defined(HL_ROW_CUDA)
     {"cuda", true, cuda_kernels_f32, cuda_kernels_f64, cuda_refusal},
+    {"cuda_tf32", true, cuda_kernels_tf32, cuda_kernels_f64, cuda_refusal},
+    {"cuda_bf16", true, cuda_kernels_bf16, cuda_kernels_f64, cuda_refusal},
 #endif
 #if defined(HL_ROW_CUDA_EMULATED)
-    {"cuda_emulated", true, []() -> const Kernels& { return cuda_emulated_row.f32; },
-     []() -> const Kernels& { return cuda_emulated_row.f64; }, [] { return std::string(); }},
+    host<cuda_emulated_row>(true, [] { return std::string(); }),
+    host<cuda_emulated_tf32_row>(true, [] { return std::string(); }),
+    host<cuda_emulated_bf16_row>(true, [] { return std::string(); }),
 #endif
 #if defined(HL_ROW_GENERIC)
-    processor<cpu_generic>([] { return std::string(); }),
+    host<cpu_generic>(false, [] { return std::string(); }),
 #endif
 #if defined(HL_ROW_NEON)
-    processor<cpu_neon>([] { return std::string(); }),
+    host<cpu_neon>(false, [] { return std::string(); }),
 #endif
 #if defined(HL_ROW_AVX2)
-    processor<cpu_avx2>(
-        [] { return refuse_unless(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")); }),
+    host<cpu_avx2>(
+        false, [] { return refuse_unless(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")); }),
 #endif
 #if defined(HL_ROW_AVX512)
-    processor<cpu_avx512>([] {
+    host<cpu_avx512>(false, [] {
       return refuse_unless(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                            __builtin_cpu_supports("fma"));
@@ -110,6 +113,8 @@ const Kernels& table_of(const Candidate& row, DType dtype) {
 const Kernels& kernels(DType dtype) { return table_of(in_use(), dtype); }
 
 const Kernels& processor_kernels(DType dtype) { return table_of(of_processor(), dtype); }
+
+std::string row() { return in_use().name; }
 
 std::vector<std::string> available_rows() {
   std::vector<std::string> names;

@@ -47,7 +47,7 @@ void bind_info(py::module_& m) {
           py::arg("workers"), py::arg("trial"), py::arg("seconds"), py::arg("batches"), py::arg("time"));
   m.def("rows", &available_rows, "Rows of the kernel table that this machine can run, best last.");
   m.def(
-      "row", [](const std::string& dtype) { return kernels(dtype_from(dtype)).row; }, py::arg("dtype") = "float32",
+      "row", [](const std::string& dtype) { return kernels(dtype_from(dtype)), row(); }, py::arg("dtype") = "float32",
       "The row in use.");
   m.def("devices", &devices, "'cpu', and the devices that this machine has.");
   m.def("device", &device, "The device of models made from now on.");

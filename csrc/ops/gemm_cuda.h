@@ -14,6 +14,11 @@ struct Cut {
   HL_INLINE Span part(int64_t i) const { return {least(K, i * length), i < parts ? least(K, (i + 1) * length) : K}; }
 };
 
+template <class T>
+struct alignas(16) Four {
+  T v[4];
+};
+
 // A tile of Rows x Columns outputs, in steps of Depth of the sum. Groups of threads make the whole tile side by side, each
 // for its part of the sum. A thread has TM x TN outputs, as squares of four by four.
 template <class T_, int Rows, int Columns, int Depth, int Groups, int TN>
@@ -27,23 +32,55 @@ struct Tile {
   static constexpr int kLdx = Rows + 4, kLdw = Columns + int(panel_columns<T>());
   static constexpr int kLoadsX = Rows * Depth / kThreads, kLoadsW = Columns * Depth / kThreads;
 
+  static constexpr int kSums = kTM * TN, kRun = 4, kSquareRows = 4, kSquares = kSums / 16;
+
   struct Stage {
     alignas(32) T x[Depth * kLdx];  // (k, row)
     alignas(32) T w[Depth * kLdw];  // (k, column)
+
+    HL_INLINE void put_x(int depth, int line, T value) { x[depth * kLdx + line] = value; }
+    HL_INLINE void put_w(int depth, int line, T value) { w[depth * kLdw + line] = value; }
   };
   union Shared {
     Stage stages[Groups][2];
     T parts[Groups][Groups > 1 ? Rows * Columns : 1];
   };
   struct Own {
-    T sum[kTM * kTN], x[kLoadsX], w[kLoadsW];
+    T sum[kSums], x[kLoadsX], w[kLoadsW];
   };
 
   // Where a thread's output r (of TM) or c (of TN) is.
   static HL_INLINE int row(int lane, int r) { return r / 4 * (Rows / (kTM / 4)) + lane / kAcross * 4 + r % 4; }
   static HL_INLINE int column(int lane, int c) { return c / 4 * (Columns / (TN / 4)) + lane % kAcross * 4 + c % 4; }
+  // Four neighbours of sums, from 4 run on; and the first run of a square of four by four.
+  static HL_INLINE int row_of_run(int lane, int run) { return row(lane, run / (TN / 4)); }
+  static HL_INLINE int column_of_run(int lane, int run) { return column(lane, run % (TN / 4) * 4); }
+  static HL_INLINE int run_of_square(int square) { return square / (TN / 4) * TN + square % (TN / 4); }
+
+  static HL_INLINE void multiply(int lane, T* sum, const Stage& stage) {
+    HL_TURNS(2)
+    for (int d = 0; d < Depth; ++d) {
+      Four<T> x[kTM / 4], w[TN / 4];
+      unroll<kTM / 4>([&](auto q) { x[q] = *reinterpret_cast<const Four<T>*>(stage.x + d * kLdx + row(lane, q * 4)); });
+      unroll<TN / 4>([&](auto q) { w[q] = *reinterpret_cast<const Four<T>*>(stage.w + d * kLdw + column(lane, q * 4)); });
+      unroll<kSums>([&](auto i) {
+        constexpr int r = i / TN, c = i % TN;
+        sum[i] = fma_of(x[r / 4].v[r % 4], w[c / 4].v[c % 4], sum[i]);
+      });
+    }
+  }
 };
 
+#if defined(HL_TENSOR)
+template <class T>
+struct Tiles {
+  using Large = TensorTile<HL_TENSOR, HL_TENSOR::kMostRows, 64, 16, 1, HL_TENSOR::kMostRows / 2, 32>;
+  using Middle = TensorTile<HL_TENSOR, 64, 64, 16, 1, 32, 32>;
+  using Small = TensorTile<HL_TENSOR, 16, 32, 16, kParts, 16, 32>;
+  static constexpr int kBytes = int(sizeof(typename Small::Shared));
+  static_assert(kBytes <= 48 << 10 && sizeof(typename Large::Shared) <= size_t(kBytes), "what every GPU gives a block");
+};
+#else
 template <class T>
 struct Tiles {
   static constexpr int kWide = sizeof(T) == 4 ? 128 : 64;  // a thread has registers for 64 sums of float, 32 of double
@@ -53,11 +90,7 @@ struct Tiles {
   static constexpr int kBytes = int(sizeof(typename Small::Shared));
   static_assert(kBytes <= 48 << 10 && sizeof(typename Large::Shared) <= size_t(kBytes), "what every GPU gives a block");
 };
-
-template <class T>
-struct alignas(16) Four {
-  T v[4];
-};
+#endif
 
 // ---- Where factors lie. A line is a row of x or a column of w; what is beyond the last one, or the sum's end, is zero.
 // Each thread loads elements equally far apart, so that it keeps one address. ----
@@ -65,6 +98,7 @@ struct alignas(16) Four {
 template <int Lines, int Depth, int Threads>
 struct Axis {
   static constexpr int kLines = Lines, kDepth = Depth, kThreads = Threads, kLoads = Lines * Depth / Threads;
+  static_assert((Threads % Lines == 0 || Lines % Threads == 0) && Threads % Depth == 0, "every thread has as many");
 };
 struct Place {
   int line, depth;
@@ -196,29 +230,12 @@ struct TileOfBlock {
   HL_INLINE void put(int lane, const Own& own, typename S::Stage& stage) const {
     unroll<S::kLoadsX>([&](auto i) {
       const Place at = In::X::template place<AxisX>(lane, i);
-      stage.x[at.depth * S::kLdx + at.line] = own.x[i];
+      stage.put_x(at.depth, at.line, own.x[i]);
     });
     unroll<S::kLoadsW>([&](auto i) {
       const Place at = In::W::template place<AxisW>(lane, i);
-      stage.w[at.depth * S::kLdw + at.line] = own.w[i];
+      stage.put_w(at.depth, at.line, own.w[i]);
     });
-  }
-
-  HL_INLINE void multiply(int lane, Own& own, const typename S::Stage& stage) const {
-    HL_TURNS(2)
-    for (int d = 0; d < S::kDepth; ++d) {
-      Four<T> x[S::kTM / 4], w[S::kTN / 4];
-      unroll<S::kTM / 4>([&](auto q) {
-        x[q] = *reinterpret_cast<const Four<T>*>(stage.x + d * S::kLdx + S::row(lane, q * 4));
-      });
-      unroll<S::kTN / 4>([&](auto q) {
-        w[q] = *reinterpret_cast<const Four<T>*>(stage.w + d * S::kLdw + S::column(lane, q * 4));
-      });
-      unroll<S::kTM * S::kTN>([&](auto i) {
-        constexpr int r = i / S::kTN, c = i % S::kTN;
-        own.sum[i] = fma_of(x[r / 4].v[r % 4], w[c / 4].v[c % 4], own.sum[i]);
-      });
-    }
   }
 
   // Every thread's sums: of part `first`, or of the part that its group has from there on.
@@ -230,7 +247,7 @@ struct TileOfBlock {
     const int64_t steps = ceil_div(cut.length, S::kDepth);
     block.phase([&](int thread, Own& own) {
       const Span k = part_of(thread);
-      unroll<S::kTM * S::kTN>([&](auto i) { own.sum[i] = T(0); });
+      unroll<S::kSums>([&](auto i) { own.sum[i] = T(0); });
       load(thread % S::kThreads, own, k.begin, k.end);
       put(thread % S::kThreads, own, stage(thread, 0));
     });
@@ -241,7 +258,7 @@ struct TileOfBlock {
         const int lane = thread % S::kThreads;
         const bool more = step + 1 < steps;
         if (more) load(lane, own, k.begin + (step + 1) * S::kDepth, k.end);
-        if (k.begin + step * S::kDepth < k.end) multiply(lane, own, stage(thread, step));
+        if (k.begin + step * S::kDepth < k.end) S::multiply(lane, own.sum, stage(thread, step));
         if (more) put(lane, own, stage(thread, step + 1));
       });
   }
@@ -256,21 +273,21 @@ struct TileOfBlock {
         int64_t first_row = row, first_column = column;
         HL_JUST_HERE(first_row);
         HL_JUST_HERE(first_column);
-        unroll<S::kTM * S::kTN / 4>([&](auto i) {  // four neighbours, of one panel
-          constexpr int at_r = i / (S::kTN / 4), at_c = i % (S::kTN / 4) * 4;
-          const int64_t r = first_row + S::row(lane, at_r), c = first_column + S::column(lane, at_c);
+        unroll<S::kSums / S::kRun>([&](auto run) {  // neighbours, of one panel
+          const int64_t r = first_row + S::row_of_run(lane, run), c = first_column + S::column_of_run(lane, run);
           if (r >= out.rows || c >= out.columns) return;
           T* y = &out.at(r, c);
-          const int count = int(least(4, out.columns - c));
-          unroll<4>([&](auto j) {
-            if (j < count) y[j] = (part > 0 ? y[j] : out.start(r, c + j)) + own.sum[at_r * S::kTN + at_c + j];
+          const int count = int(least(S::kRun, out.columns - c));
+          unroll<S::kRun>([&](auto j) {
+            if (j < count) y[j] = (part > 0 ? y[j] : out.start(r, c + j)) + own.sum[run * S::kRun + j];
           });
         });
         if (part + 1 < cut.parts) return;
-        for (int q = 0; q < S::kTM / 4 * (S::kTN / 4); ++q) {
-          const int64_t r = first_row + S::row(lane, q % (S::kTM / 4) * 4);
-          const int64_t c = first_column + S::column(lane, q / (S::kTM / 4) * 4);
-          if (r < out.rows && c < out.columns) out.finish(r, least(4, out.rows - r), c, least(4, out.columns - c));
+        for (int q = 0; q < S::kSquares; ++q) {
+          const int64_t r = first_row + S::row_of_run(lane, S::run_of_square(q));
+          const int64_t c = first_column + S::column_of_run(lane, S::run_of_square(q));
+          if (r < out.rows && c < out.columns)
+            out.finish(r, least(S::kSquareRows, out.rows - r), c, least(S::kRun, out.columns - c));
         }
       });
     }
@@ -283,8 +300,9 @@ struct TileOfBlock {
     auto& parts = block.shared().parts;
     block.phase([&](int thread, Own& own) {
       const int lane = thread % S::kThreads;
-      unroll<S::kTM * S::kTN>([&](auto i) {
-        parts[thread / S::kThreads][S::row(lane, i / S::kTN) * S::kColumns + S::column(lane, i % S::kTN)] = own.sum[i];
+      unroll<S::kSums>([&](auto i) {
+        const int r = S::row_of_run(lane, i / S::kRun), c = S::column_of_run(lane, i / S::kRun) + i % S::kRun;
+        parts[thread / S::kThreads][r * S::kColumns + c] = own.sum[i];
       });
     });
     block.phase([&](int thread, Own&) {

@@ -18,7 +18,6 @@ struct Kernel {
 };
 
 struct Kernels {
-  const char* row;           // "avx2"
   DType dtype;               // f32 or f64
   int64_t panel_width;       // NR: columns of one weight panel, see ops/gemm.h
   const Device* device;      // null: the processor. On a device `worker.count` threads run a whole step.

@@ -11,6 +11,9 @@ from . import _core
 def devices() -> list[str]:
     """The devices of this machine that this build has kernels for: "cpu", and "cuda" where there is an NVIDIA GPU.
 
+    "cuda_tf32" and "cuda_bf16" are the same GPU with the products of dense layers on its tensor cores: float32 weights
+    and sums, factors rounded to 11 or 8 binary digits. float64 is not rounded.
+
     Examples
     --------
     >>> devices()[0]

@@ -10,15 +10,17 @@ import hotloop as keras
 from benchmarks.fit.peers.keras_like import build
 from benchmarks.fit.workloads import Workload
 
+DEVICES = {"float32": "", "tf32": "_tf32", "bfloat16": "_bf16"}  # the end of a device's name
+
 
 class Peer:
     """See :mod:`benchmarks.fit.peers`."""
 
     def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray, device: str = "cpu") -> None:
-        if workload.precision != "float32":
+        if device == "cpu" and workload.precision != "float32":
             raise NotImplementedError(f"has no kernels for {workload.precision}")
         if device != "cpu":
-            keras.set_device(device)
+            keras.set_device(device + DEVICES[workload.precision])
         self.workload, self.model = workload, build(keras, workload)
         self.start = self.model.get_weights()
         self.x, self.y, self.batch = x, y, workload.batch

@@ -27,8 +27,8 @@
 //               steps times: A = X X^T,  X = a X + (b A + c A^2) X          w -= eta s X,  s = rms sqrt(max(K, N))
 //               adam for what is no matrix, at the rate adam_rate eta and with a weight decay of its own
 // Weight decay is decoupled from all of them: first w -= eta weight_decay w. A variable may have a factor of eta.
-// A variable may keep its zeros (pruning): what is exactly 0 before an update is 0 after it, in averages too, and its
-// gradient and direction count as 0 in norms.
+// A variable may keep its zeros (pruning): what is exactly 0 before an update is 0 after it, in averages too, its slots stay
+// as they are, and its gradient and direction count as 0 in norms.
 // Before the rule gradients become means of the last `accumulation` batches (t counts updates, not batches), then
 //     clip_value        g = min(max(g, -c), c)
 //     clip_norm         g = g c / max(|g|, c),  |g| over one variable

@@ -9,7 +9,7 @@ HL_INLINE Vec<T> lasting_zero(bool keeps_zeros) {
 }
 
 // One vector of elements by its gradient g: all lanes, or those in `keep` that are not `zero` while the others, pads and
-// pruned weights, become zero, and so do their slots.
+// pruned weights, become zero, and their slots stay what they are.
 template <class T, int kSlots, bool kMasked, class Rule>
 HL_INLINE void update_vector(const Rule& rule, Vec<T> decay, Vec<T> zero, const OptimizerRange& range, int64_t i,
                              Vec<T> g, typename Vec<T>::Mask keep) {
@@ -23,8 +23,10 @@ HL_INLINE void update_vector(const Rule& rule, Vec<T> decay, Vec<T> zero, const 
   rule.update(weight, g, slots);
   (kMasked ? select(keep, weight, V(0)) : weight).store(w);
   if constexpr (directs<Rule>(0)) (kMasked ? select(keep, g, V(0)) : g).store(static_cast<T*>(range.u) + i);
-  for (int s = 0; s < kSlots; ++s)
-    (kMasked ? select(keep, slots[s], V(0)) : slots[s]).store(static_cast<T*>(range.slots[s]) + i);
+  for (int s = 0; s < kSlots; ++s) {
+    T* slot = static_cast<T*>(range.slots[s]) + i;
+    (kMasked ? select(keep, slots[s], V::load(slot)) : slots[s]).store(slot);
+  }
 }
 
 // A rule for one step, and what decoupled decay leaves of the weights.

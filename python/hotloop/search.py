@@ -15,6 +15,20 @@ from .model import Model
 from .pack import Pack
 
 
+def _check_range(distribution: Any, above: float) -> None:
+    low, high = distribution.low, distribution.high
+    try:
+        fits = bool(above < low <= high < np.inf)
+    except TypeError:
+        fits = False
+    if not fits:
+        limit = f" above {above}" if above > -np.inf else ""
+        raise ValueError(
+            f"[{type(distribution).__name__}] expected finite numbers{limit}, low up to high, received {low!r} and "
+            f"{high!r}."
+        )
+
+
 @dataclass(frozen=True)
 class Uniform:
     """Numbers from `low` to `high`, all alike.
@@ -29,6 +43,9 @@ class Uniform:
     low: float
     high: float
 
+    def __post_init__(self) -> None:
+        _check_range(self, -np.inf)
+
     def rvs(self, *, random_state: np.random.Generator) -> float:
         """Draw one."""
         return float(random_state.uniform(self.low, self.high))
@@ -40,6 +57,9 @@ class LogUniform:
 
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        _check_range(self, 0)
 
     def rvs(self, *, random_state: np.random.Generator) -> float:
         """Draw one."""
@@ -53,6 +73,9 @@ class Integer:
     low: int
     high: int
     log: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range(self, -1 if self.log else -np.inf)
 
     def rvs(self, *, random_state: np.random.Generator) -> int:
         """Draw one."""
@@ -190,6 +213,14 @@ def search(
     """
     trials, epochs = positive(trials, "search", "trials"), positive(epochs, "search", "epochs")
     sign = -1.0 if _is_high(objective, mode) else 1.0
+    if not isinstance(space, Mapping):
+        raise TypeError(f"[search] expected space as a dict of choices, received {type(space).__name__}.")
+    held_out = any(arguments.get(name) is not None for name in ("validation_data", "validation_split"))
+    if objective == "val_loss" and not held_out:
+        raise ValueError(
+            "[search] expected validation_data or validation_split for the objective 'val_loss', received neither. "
+            "Pass one, or another objective."
+        )
     rungs = _rungs(epochs, reduction, least_epochs)
     rng = np.random.default_rng(seed)
     drawn = [{name: _draw(name, choices, rng) for name, choices in space.items()} for _ in range(trials)]

@@ -72,10 +72,10 @@ def test_numbers_are_drawn_from_where_they_are_said_to_lie():
 
 
 def test_bad_searches_are_refused():
-    with pytest.raises(ValueError, match=r"one of accuracy, loss, received 'val_loss'.*validation_data"):
-        search(make, SPACE, X, Y, trials=2, epochs=1, verbose=0)
+    with pytest.raises(ValueError, match=r"one of accuracy, loss, received 'val_auc'.*validation_data"):
+        search(make, SPACE, X, Y, trials=2, epochs=1, objective="val_auc", verbose=0)
     with pytest.raises(ValueError, match="choices or a distribution with rvs for 'units'"):
-        search(make, {"units": 3}, X, Y, trials=2)
+        search(make, {"units": 3}, X, Y, trials=2, objective="loss")
     with pytest.raises(ValueError, match=r"mode='min' or mode='max' for objective='speed'"):
         search(make, SPACE, X, Y, objective="speed")
     with pytest.raises(ValueError, match="reduction"):
@@ -96,3 +96,31 @@ def test_a_network_that_diverges_comes_last():
     finite = [np.isfinite(trial.score) for trial in found.trials]
     assert finite == sorted(finite, reverse=True)
     assert len(set(finite)) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [
+        (LogUniform, -1, 1),
+        (LogUniform, 0, 1),
+        (LogUniform, 1, 0.1),
+        (Uniform, 0, np.inf),
+        (Integer, 5, 2),
+        (Integer, "a", 2),
+    ],
+)
+def test_a_range_without_numbers_is_refused_where_it_is_made(kind, low, high):
+    with pytest.raises(ValueError, match="expected finite numbers"):
+        kind(low, high)
+
+
+def test_an_objective_on_held_out_rows_is_refused_before_any_network_is_made_without_them():
+    made = []
+    with pytest.raises(ValueError, match="expected validation_data or validation_split for the objective 'val_loss'"):
+        search(lambda **given: made.append(given), {"units": [8]}, X, Y, trials=2, verbose=0)
+    assert not made
+
+
+def test_a_space_that_is_no_dict_is_refused():
+    with pytest.raises(TypeError, match="expected space as a dict"):
+        search(make, [8, 16], X, Y, objective="loss")

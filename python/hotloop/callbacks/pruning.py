@@ -60,10 +60,11 @@ class Pruning(Callback):
         schedule: PruningSchedule | float,
         block_size: int | Sequence[int] = (1, 1),
         scope: str = "layer",
-        layers: Iterable[Layer | str] | None = None,
+        layers: Layer | str | Iterable[Layer | str] | None = None,
         *,
         norm: int = 2,
     ) -> None:
+        from ..layers.layer import Layer
         from ..pruning import ConstantSparsity, PruningSchedule
         from ..pruning.magnitude import check_choices, checked_block
 
@@ -72,7 +73,7 @@ class Pruning(Callback):
         self.block_size = checked_block("Pruning", block_size)
         check_choices("Pruning", scope, norm)
         self.scope, self.norm = scope, norm
-        self.layers = None if layers is None else list(layers)
+        self.layers = layers if layers is None or isinstance(layers, (Layer, str)) else list(layers)
         self.sparsity: float | None = None
         self._variables: list[Any] = []
         self._start: int | None = None  # the update it was first used at

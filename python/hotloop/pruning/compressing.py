@@ -16,6 +16,7 @@ from ..layers.layer import Layer
 from ..layers.sparse_dense import blocks_of
 from ..sequential import Sequential
 from ..state import custom_classes
+from .magnitude import check_model
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -67,6 +68,7 @@ def compress(model: Model, rows: int = 1, most: float | None = None) -> Any:
     positive(rows, "compress", "rows")
     if most is not None and (isinstance(most, (bool, str)) or not 0 <= most <= 1):
         raise ValueError(f"[compress] expected most in [0, 1], a share of the blocks, received {most!r}.")
+    check_model("compress", model)
     if not can_fold(model):
         raise ValueError(
             f"[compress '{model.name}'] expected a Sequential or functional model, received a {type(model).__name__} "

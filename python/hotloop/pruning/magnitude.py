@@ -25,7 +25,7 @@ def prune(
     sparsity: float = 0.5,
     block_size: int | Sequence[int] = (1, 1),
     scope: str = "layer",
-    layers: Iterable[Layer | str] | None = None,
+    layers: Layer | str | Iterable[Layer | str] | None = None,
     *,
     norm: int = 2,
 ) -> None:
@@ -43,7 +43,7 @@ def prune(
         little more accuracy, and which `compress` makes fast.
     scope : {"layer", "global"}
         "global" takes the smallest of all kernels, so that layers that need their weights keep more of them.
-    layers : iterable of Layer or str, optional
+    layers : Layer, str or iterable of them, optional
         Layers, or their names, to prune every matrix of; every layer's matrix named ``kernel`` unless told.
     norm : {1, 2}
         A block is as large as the mean of its weights' magnitudes, or the root of the mean of their squares.
@@ -103,11 +103,17 @@ def is_pruned(model: Model) -> bool:
 
 def checked_block(where: str, block_size: Any) -> tuple[int, int]:
     """Rows and columns of a block."""
-    sizes = (1, block_size) if isinstance(block_size, (int, np.integer)) else tuple(block_size)
+    sizes = tuple(block_size) if isinstance(block_size, (list, tuple, np.ndarray)) else (1, block_size)
     if len(sizes) != 2:
         raise ValueError(f"[{where}] expected block_size as a number of columns or (rows, columns), received {sizes}.")
     rows, columns = (positive(size, where, "block_size") for size in sizes)
     return rows, columns
+
+
+def check_model(where: str, model: Any) -> None:
+    """Refuse what is no model, or part of one."""
+    if not isinstance(model, Layer):
+        raise TypeError(f"[{where}] expected a model, received {type(model).__name__}.")
 
 
 def check_choices(where: str, scope: Any, norm: Any) -> None:
@@ -118,9 +124,12 @@ def check_choices(where: str, scope: Any, norm: Any) -> None:
         raise ValueError(f"[{where}] expected norm to be 1 or 2, received {norm!r}.")
 
 
-def kernels(model: Any, layers: Iterable[Layer | str] | None, where: str) -> list[Variable]:
+def kernels(model: Any, layers: Layer | str | Iterable[Layer | str] | None, where: str) -> list[Variable]:
     """The matrices to prune, each once."""
+    check_model(where, model)
     everything = [layer for layer in model._all_layers() if layer is not model]
+    if isinstance(layers, (Layer, str)):
+        layers = [layers]
     chosen = everything if layers is None else [_layer_of(layer, everything, where) for layer in layers]
     found: dict[int, Variable] = {}
     for layer in chosen:

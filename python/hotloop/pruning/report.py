@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..layers.sparse_dense import BlockSparseDense, blocks_of
-from .magnitude import BLOCK, kernels
+from .magnitude import BLOCK, check_model, kernels
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -106,6 +106,7 @@ def sparsity(model: Model, threshold: float = 0.0) -> Sparsity:
     """
     if isinstance(threshold, (bool, str)) or not threshold >= 0:
         raise ValueError(f"[sparsity] expected a threshold of at least 0, received {threshold!r}.")
+    check_model("sparsity", model)
     layers = [layer for layer in model._all_layers() if isinstance(layer, BlockSparseDense) and layer.built]
     found = [_described(f"{layer.name}/kernel", layer.kernel, threshold) for layer in layers]
     if not layers or any(v.name == "kernel" for v in model.weights):

@@ -79,7 +79,7 @@ def test_bad_searches_are_refused():
     with pytest.raises(ValueError, match=r"mode='min' or mode='max' for objective='speed'"):
         search(make, SPACE, X, Y, objective="speed")
     with pytest.raises(ValueError, match="reduction"):
-        search(make, SPACE, X, Y, reduction=1)
+        search(make, SPACE, X, Y, reduction=1, objective="loss")
     with pytest.raises(ValueError, match="trials"):
         search(make, SPACE, X, Y, trials=0)
 

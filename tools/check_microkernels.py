@@ -15,6 +15,7 @@ from pathlib import Path
 
 TILE = re.compile(
     r"^[0-9a-f]+ <void hl::\w+::\(anonymous namespace\)::(product_tile|outer_tile)<(float|double), (\d+), (\d+)>"
+    r"|^[0-9a-f]+ <void hl::\w+::\(anonymous namespace\)::(chosen_sum)<(float|double), (\d+), (true|false)>"
 )
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
 JUMP = re.compile(r"^j(?!mp)\w+$")
@@ -33,7 +34,9 @@ def tiles(path: Path) -> dict[str, Code]:
     code: Code | None = None
     for line in text.stdout.splitlines():
         if head := TILE.match(line):
-            code = found.setdefault("{}<{}, {}, {}>".format(*head.groups()), [])
+            kind, dtype, *rest = [part for part in head.groups() if part]
+            sizes = rest if kind != "chosen_sum" else ["1", rest[0]]  # rows, vectors
+            code = found.setdefault(f"{kind}<{dtype}, {', '.join(sizes)}>{' continued' * (rest[-1] == 'true')}", [])
         elif not line:
             code = None
         elif code is not None and (part := LINE.match(line)):

@@ -154,7 +154,7 @@ HL_INLINE Vec<T> arccosh(Vec<T> x) {
   using V = Vec<T>;
   const V t = x - V(1);
   return select(x > V(TrigConstants<T>::kHuge), log(x) + V(T(0.69314718055994530942)),
-                log1p(t + sqrt(t * (t + V(2)))));
+                log1p(t + sqrt(t) * sqrt(t + V(2))));
 }
 template <class T>
 HL_INLINE Vec<T> arctanh(Vec<T> x) {

@@ -146,7 +146,7 @@ def test_nan_stays_nan(kind, dtype):
         ("arccos", [-1, 1, 2], [np.pi, 0, np.nan]),
         ("arctan", [-np.inf, np.inf], [-np.pi / 2, np.pi / 2]),
         ("arctanh", [-1, 1, 2], [-np.inf, np.inf, np.nan]),
-        ("arccosh", [1, 0.5, np.inf], [0, np.nan, np.inf]),
+        ("arccosh", [1, 0.5, -3, -1e4, np.inf], [0, np.nan, np.nan, np.nan, np.inf]),
         ("arcsinh", [-np.inf, np.inf], [-np.inf, np.inf]),
         ("sinh", [-np.inf, np.inf], [-np.inf, np.inf]),
         ("cosh", [-np.inf, np.inf], [np.inf, np.inf]),

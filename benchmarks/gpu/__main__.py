@@ -72,7 +72,9 @@ def in_own_process(kind: str, device: str, tiny: bool) -> dict[str, Any]:
 
 def parts(device: str, tiny: bool) -> dict[str, Part]:
     """By name, the quickest first."""
-    found: dict[str, Part] = {kind: lambda kind=kind: in_own_process(kind, device, tiny) for kind in kernels.KINDS}
+    found: dict[str, Part] = {
+        kind: lambda kind=kind: in_own_process(kind, device, tiny) for kind in kernels.kinds(device)
+    }
     found["mnist"] = lambda: to_accuracy(device, tiny)
     for workload in (workloads.TINY_WORKLOADS if tiny else workloads.DEVICE_WORKLOADS).values():
         found[workload.name] = lambda workload=workload: compare(workload, device, tiny)

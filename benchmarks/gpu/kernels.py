@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.fit.peers.hotloop_peer import DEVICES
-from hotloop import _core, set_device
+from hotloop import _core, devices, set_device
 
 FLOAT = 4  # bytes
 ROWS = 8  # of the batch whose update is timed: more than the few for which the update is part of the product
@@ -93,7 +93,7 @@ def torch_device(device: str) -> str:
 
 
 def measure(kind: str, device: str, tiny: bool) -> dict[str, Any]:
-    """One of KINDS on a device, or with tiny sizes, to try it."""
+    """One of `kinds` on a device, or with tiny sizes, to try it."""
     set_device(device)
     repeats = 3 if tiny else 20
     if kind == "optimizer pass":
@@ -101,4 +101,6 @@ def measure(kind: str, device: str, tiny: bool) -> dict[str, Any]:
     return product(device, kind.split()[0], 64 if tiny else 4096, repeats)
 
 
-KINDS = ("optimizer pass", *(f"{precision} product" for precision in DEVICES))
+def kinds(device: str) -> list[str]:
+    """What can be measured: products in the precisions that a device has."""
+    return ["optimizer pass", *(f"{name} product" for name, end in DEVICES.items() if device + end in devices())]

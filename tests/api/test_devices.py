@@ -80,7 +80,5 @@ def test_arrays_of_any_layout_reach_a_device(device):
 
 
 def test_mixed_precision_of_a_layer_is_refused_where_it_is_asked_for():
-    with pytest.raises(
-        ValueError, match=r"expected dtype 'float32' or 'float64', received 'mixed_bfloat16'.*cuda_bf16"
-    ):
+    with pytest.raises(ValueError, match=r"dtype 'float32' or 'float64', received 'mixed_bfloat16'.*cuda_bf16"):
         keras.layers.Dense(3, dtype="mixed_bfloat16")

@@ -84,8 +84,8 @@ class Layer(Initialised, Operation):
         self.name = check_name(name) if name is not None else auto_name(to_snake_case(type(self).__name__))
         if str(dtype).startswith("mixed_"):
             raise ValueError(
-                f"[{type(self).__name__}] expected dtype 'float32' or 'float64', received {dtype!r}. Products of rounded "
-                "factors are a device's: hotloop.set_device('cuda_bf16')."
+                f"[{type(self).__name__}] expected dtype 'float32' or 'float64', received {dtype!r}. Rounded "
+                "products are a device's: hotloop.set_device('cuda_bf16')."
             )
         self.dtype = dtype or floatx()
         self._trainable = bool(trainable)

@@ -176,7 +176,7 @@ void backward(Build& b) {
     a.adds_dw = bool(dw);
     if (!dw && b.wants_grad(1) && !unpacks) dw = b.grad_input(1);
     if (unpacks) dw = b.scratch({1, panel_shape(w.shape).elements(b.kernels().panel_width), b.dtype()});
-    Buf db = has_bias && b.wants_grad(2) ? b.sent_gradient(2) : Buf{};
+    Buf db = has_bias && b.wants_grad(2) && b.is_variable(2) ? b.sent_gradient(2) : Buf{};
     a.adds_db = bool(db);
     if (!db && has_bias && b.wants_grad(2)) db = b.grad_input(2);
     a.db = db ? b.write(db).data : nullptr;

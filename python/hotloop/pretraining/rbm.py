@@ -19,6 +19,7 @@ from .view import View
 _VISIBLE = ("binary", "gaussian")
 _RATES = {"binary": 0.1, "gaussian": 0.01}
 _NEARLY = 1e-6  # how far from 0 and 1 rounding leaves numbers
+_LEARNS = ("fit", "evaluate", "train", "test", "gradients")  # calls whose data the loss sees
 _UNROLLED = 10  # steps of a chain that are one graph
 
 
@@ -318,13 +319,19 @@ class RBM(Model):
     def _has_loss(self) -> bool:
         return True
 
+    def _columns(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, where: str = "fit"
+    ) -> Columns:
+        columns = super()._columns(x, y, sample_weight, class_weight, where)
+        if self.visible == "binary" and where.startswith(_LEARNS):
+            self._check_range(columns["x", 0])
+        return columns
+
     def _resolve(self, columns: Columns, where: str) -> Resolved:
         compiled = self._require(where)
         given = [name for kind, name in (("y", "targets"), ("w", "sample weights")) if (kind, 0) in columns]
         if given:
             raise ValueError(f"[{where}] expected data alone for the RBM '{self.name}', received {given[0]} too.")
-        if self.visible == "binary":
-            self._check_range(columns["x", 0])
         key = ("divergence", structure_count())
         if key not in self._terms:
             self._terms = {key: Divergence(self)}

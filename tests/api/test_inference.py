@@ -90,7 +90,7 @@ ONE_HOT = ["categorical_crossentropy", "crossentropy", keras.losses.categorical_
            ["categorical_crossentropy"], keras.losses.CategoricalCrossentropy(label_smoothing=0.1)]  # fmt: skip
 
 
-@pytest.mark.parametrize("loss", ONE_HOT, ids=str)
+@pytest.mark.parametrize("loss", ONE_HOT, ids=["name", "short name", "function", "list", "object"])
 def test_one_hot_targets_are_classes_where_the_loss_takes_them_so(loss, rng):
     model, x, y = classifier(rng)
     targets = np.eye(4)[y]

@@ -52,7 +52,7 @@ def test_normalisation_is_right_for_every_width(training, columns, dtype, rng):
     harness.check_op(norm(rng, (6, columns), training), dtype, rng, differences=False)
 
 
-@pytest.mark.parametrize("rows", [2, 3, 4, 8, 31, 64, 131, 1000])
+@pytest.mark.parametrize("rows", [2, 3, 4, 8, 31, 64, 131, 1000, 3000])
 def test_normalisation_is_right_for_every_batch_size(rows, dtype, rng):
     harness.check_op(norm(rng, (rows, 9), True), dtype, rng, differences=False)
 

@@ -102,7 +102,7 @@ class Pack:
             As for `Model.fit`; arrays, not iterables that can be walked through once.
         callbacks : list of Callback, or callable, optional
             Every member gets copies of its own, so each one stops early by itself; or what the callable returns for
-            a member's number.
+            a member's number, which those that write files need.
         epochs : int or sequence of int
             For all, or one for each member.
         verbose : 0, 1 or "auto"
@@ -118,12 +118,19 @@ class Pack:
         Raises
         ------
         ValueError
-            If the number of epochs does not fit the members.
+            If the number of epochs does not fit the members, or all of them would write the same files.
         Exception
             What a member's training raises, with a note which one it was; the others stop at their next batches.
         """
         _refuse_once("pack fit", x, arguments.get("validation_data"))
         if isinstance(callbacks, (list, tuple)) or callbacks is None:
+            writer = next((one for one in callbacks or [] if getattr(one, "writes", False)), None)
+            if writer is not None and len(self) > 1:
+                name = type(writer).__name__
+                raise ValueError(
+                    f"[pack fit] expected files of its own for each of {len(self)} members, received one {name} for "
+                    f"all of them. Give a function of a member's number: callbacks=lambda i: [{name}(...)]."
+                )
             mine: list[Any] = [copy.deepcopy(list(callbacks or [])) for _ in self.members]
         elif callable(callbacks):
             mine = [callbacks(i) for i in range(len(self))]

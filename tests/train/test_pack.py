@@ -222,3 +222,21 @@ def test_members_do_not_share_out_the_batches_of_one_generator():
         for m, old in zip(pack, before, strict=True)
         for a, b in zip(m.get_weights(), old, strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda at: keras.callbacks.ModelCheckpoint(f"{at}.safetensors"),
+        keras.callbacks.BackupAndRestore,
+        keras.callbacks.CSVLogger,
+        keras.callbacks.TensorBoard,
+    ],
+)
+def test_members_do_not_write_over_the_files_of_each_other(write, tmp_path):
+    pack = keras.Pack([make(1), make(2)])
+    with pytest.raises(ValueError, match=r"files of its own for each of 2 members, received one \w+ for all"):
+        pack.fit(X, Y, verbose=0, callbacks=[write(str(tmp_path / "one"))])
+    assert not list(tmp_path.iterdir())
+    pack.fit(X, Y, verbose=0, callbacks=lambda i: [write(str(tmp_path / str(i)))])
+    keras.Pack([make(1)]).fit(X, Y, verbose=0, callbacks=[write(str(tmp_path / "one"))])

@@ -167,7 +167,7 @@ def save_model(
         "optimizer": optimizer,
         "table": None if table is None else table.to_dict(),
         **_in_bfloat16(model, tensors, names),
-        **({"keep_zeros": state["keep_zeros"]} if state["keep_zeros"] else {}),
+        **{key: state[key] for key in ("keep_zeros", "storage") if state[key]},
         **({} if fit is None else {"fit": fit}),
     }
     write_file(target, tensors, _plain(description))

@@ -118,11 +118,16 @@ class Pack:
         Raises
         ------
         ValueError
-            If the number of epochs does not fit the members, or all of them would write the same files.
+            If the number of epochs does not fit the members, or all of them would read or write the same files.
         Exception
             What a member's training raises, with a note which one it was; the others stop at their next batches.
         """
         _refuse_once("pack fit", x, arguments.get("validation_data"))
+        if arguments.get("resume") is not None and len(self) > 1:
+            raise ValueError(
+                f"[pack fit] expected files of its own for each of {len(self)} members, received one to resume all of "
+                "them from. Give a function of a member's number: callbacks=lambda i: [BackupAndRestore(...)]."
+            )
         if isinstance(callbacks, (list, tuple)) or callbacks is None:
             writer = next((one for one in callbacks or [] if getattr(one, "writes", False)), None)
             if writer is not None and len(self) > 1:

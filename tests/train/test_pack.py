@@ -240,3 +240,13 @@ def test_members_do_not_write_over_the_files_of_each_other(write, tmp_path):
     assert not list(tmp_path.iterdir())
     pack.fit(X, Y, verbose=0, callbacks=lambda i: [write(str(tmp_path / str(i)))])
     keras.Pack([make(1)]).fit(X, Y, verbose=0, callbacks=[write(str(tmp_path / "one"))])
+
+
+def test_members_do_not_go_on_from_one_file(tmp_path):
+    path = str(tmp_path / "one.safetensors")
+    model = make(1)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[keras.callbacks.ModelCheckpoint(path)])
+    pack = keras.Pack([make(2), make(3)])
+    with pytest.raises(ValueError, match="received one to resume all of them from"):
+        pack.fit(X, Y, epochs=3, verbose=0, resume=path)
+    keras.Pack([make(2)]).fit(X, Y, epochs=3, verbose=0, resume=path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ class Ensemble:
     ------
     ValueError
         Without a member, or for weights that do not fit.
+    TypeError
+        If a member is no model.
 
     Examples
     --------
@@ -35,10 +37,11 @@ class Ensemble:
     """
 
     def __init__(self, members: Iterable[Model], weights: Any = None) -> None:
-        self.members = list(members)
-        if not self.members:
-            raise ValueError("[ensemble] expected at least one member, received none.")
-        raw = np.ones(len(self.members)) if weights is None else np.asarray(weights, np.float64)
+        self.members = models_of(members, "ensemble")
+        try:
+            raw = np.ones(len(self.members)) if weights is None else np.asarray(weights, np.float64)
+        except (TypeError, ValueError):
+            raw = np.zeros(0)
         if raw.shape != (len(self.members),) or not np.isfinite(raw).all() or (raw < 0).any() or not raw.any():
             raise ValueError(
                 f"[ensemble] expected {len(self.members)} weights that are not negative, received {weights!r}."
@@ -60,8 +63,7 @@ class Ensemble:
         ndarray of shape (n, ...)
         """
         total: Any = None
-        for member, weight in zip(self.members, self.weights, strict=True):
-            part = member.predict(x, **{"verbose": 0, **arguments})
+        for part, weight in self._parts(x, arguments):
             share = part * part.dtype.type(weight)
             total = share if total is None else total + share
         return total
@@ -76,8 +78,7 @@ class Ensemble:
         ndarray of int64, of shape (n,)
         """
         ballots: Any = None
-        for member, weight in zip(self.members, self.weights, strict=True):
-            part = member.predict(x, **{"verbose": 0, **arguments})
+        for part, weight in self._parts(x, arguments):
             if part.ndim != 2:
                 raise ValueError(f"[ensemble vote] expected outputs of shape (n, classes), received {part.shape}.")
             classes = max(2, part.shape[1])
@@ -86,6 +87,40 @@ class Ensemble:
             ballots = ballot if ballots is None else ballots + ballot
         return ballots.argmax(axis=1)
 
+    def _parts(self, x: Any, arguments: dict[str, Any]) -> Iterator[tuple[np.ndarray, float]]:
+        first: Any = None
+        for i, (member, weight) in enumerate(zip(self.members, self.weights, strict=True)):
+            part = member.predict(x, **{"verbose": 0, **arguments})
+            first = part if first is None else first
+            check_alike(first, part, i, "ensemble")
+            yield part, weight
+
+
+def models_of(members: Any, where: str) -> list[Model]:
+    """The members of an ensemble or a pack as a list."""
+    if isinstance(members, Model) or not isinstance(members, Iterable):
+        raise TypeError(f"[{where}] expected a list of models, received {type(members).__name__}.")
+    found = list(members)
+    if not found:
+        raise ValueError(f"[{where}] expected at least one member, received none.")
+    for i, member in enumerate(found):
+        if not isinstance(member, Model):
+            raise TypeError(f"[{where}] expected models, received {type(member).__name__} as member {i}.")
+    return found
+
+
+def check_alike(first: Any, part: Any, place: int, where: str) -> None:
+    """Refuse predictions that have no mean with those of the first member."""
+    if not isinstance(part, np.ndarray):
+        raise ValueError(
+            f"[{where}] expected members with one output, received one with {len(part)} as member {place}."
+        )
+    if part.shape != first.shape:
+        raise ValueError(
+            f"[{where}] expected members with outputs of one shape, received {first.shape} of member 0 and "
+            f"{part.shape} of member {place}."
+        )
+
 
 def greedy_selection(predictions: np.ndarray, score: Callable[[np.ndarray], float], size: int) -> list[int]:
     """How often each of `predictions`, of shape (members, n, ...), is chosen for a mean with a low score."""
@@ -93,6 +128,8 @@ def greedy_selection(predictions: np.ndarray, score: Callable[[np.ndarray], floa
     total = np.zeros_like(predictions[0])
     for taken in range(size):
         scores = [score((total + candidate) / (taken + 1)) for candidate in predictions]
+        if np.isnan(scores).all():
+            raise ValueError("[pack select] expected a member whose score is a number, received NaN for all of them.")
         best = int(np.nanargmin(scores))
         chosen[best] += 1
         total = total + predictions[best]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,11 @@ def fit_data(
         steps_per_epoch = positive(steps_per_epoch, "fit", "steps_per_epoch")
     if validation_steps is not None:
         validation_steps = positive(validation_steps, "fit", "validation_steps")
+    if resume is not None and not isinstance(resume, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"[fit] expected resume to be the name of a file that was saved during fit, received {resume!r}. To go on "
+            "with the weights and optimizer that are there, pass initial_epoch."
+        )
     validates = _validates(validation_freq)
     if cache_frozen not in (True, False, "auto"):
         raise ValueError(f"[fit] expected cache_frozen to be True, False or 'auto', received {cache_frozen!r}.")

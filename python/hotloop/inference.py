@@ -88,7 +88,7 @@ def optimize(model: Any, x: Any, y: Any, budget: float, target: str, rows: int) 
     where = f"optimize_for_inference '{model.name}'"
     if target not in _TARGETS:
         raise ValueError(f"[{where}] expected target {' or '.join(map(repr, _TARGETS))}, received {target!r}.")
-    if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not budget >= 0:
+    if isinstance(budget, bool) or not isinstance(budget, (int, float, np.floating)) or not budget >= 0:
         raise ValueError(f"[{where}] expected a budget of at least 0 points, received {budget!r}.")
     positive(rows, "optimize_for_inference", "rows")
     inputs = len(flatten(model._inputs))

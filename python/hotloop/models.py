@@ -32,13 +32,15 @@ def clone_model(model: Model) -> Any:
     (None, 1)
     """
     from .layers.serialization import deserialize, serialize, sharing
-    from .state import custom_classes
+    from .state import custom_classes, storage_of, store_alike
 
     classes = custom_classes(model)
     with custom_object_scope(classes), sharing(new=True):
         clone = deserialize(serialize(model), classes)
         if model.compiled:
             clone.compile_from_config(model.get_compile_config())
+    if clone.built:
+        store_alike(clone, storage_of(model))
     for variable, original in zip(clone.weights, model.weights, strict=False):  # a model that data builds has none yet
         variable.keep_zeros = original.keep_zeros
     return clone

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _core, losses
 from .data import positive
-from .ensemble import Ensemble, greedy_selection
+from .ensemble import Ensemble, check_alike, greedy_selection, models_of
 from .model import Model
 
 
@@ -59,7 +59,7 @@ class Pack:
     """
 
     def __init__(self, members: Iterable[Model]) -> None:
-        self.members = list(members)
+        self.members = models_of(members, "pack")
         self._refuse_shared()
 
     @classmethod
@@ -102,7 +102,7 @@ class Pack:
             As for `Model.fit`; arrays, not iterables that can be walked through once.
         callbacks : list of Callback, or callable, optional
             Every member gets copies of its own, so each one stops early by itself; or what the callable returns for
-            a member's number.
+            a member's number, which those that write files need.
         epochs : int or sequence of int
             For all, or one for each member.
         verbose : 0, 1 or "auto"
@@ -118,11 +118,24 @@ class Pack:
         Raises
         ------
         ValueError
-            If the number of epochs does not fit the members.
+            If the number of epochs does not fit the members, or all of them would read or write the same files.
         Exception
             What a member's training raises, with a note which one it was; the others stop at their next batches.
         """
+        _refuse_once("pack fit", x, arguments.get("validation_data"))
+        if arguments.get("resume") is not None and len(self) > 1:
+            raise ValueError(
+                f"[pack fit] expected files of its own for each of {len(self)} members, received one to resume all of "
+                "them from. Give a function of a member's number: callbacks=lambda i: [BackupAndRestore(...)]."
+            )
         if isinstance(callbacks, (list, tuple)) or callbacks is None:
+            writer = next((one for one in callbacks or [] if getattr(one, "writes", False)), None)
+            if writer is not None and len(self) > 1:
+                name = type(writer).__name__
+                raise ValueError(
+                    f"[pack fit] expected files of its own for each of {len(self)} members, received one {name} for "
+                    f"all of them. Give a function of a member's number: callbacks=lambda i: [{name}(...)]."
+                )
             mine: list[Any] = [copy.deepcopy(list(callbacks or [])) for _ in self.members]
         elif callable(callbacks):
             mine = [callbacks(i) for i in range(len(self))]
@@ -141,6 +154,7 @@ class Pack:
 
     def evaluate(self, x: Any, y: Any = None, *, verbose: Any = 0, **arguments: Any) -> list[Any]:
         """What `Model.evaluate` returns, for every member. Arguments are those of `Model.evaluate`."""
+        _refuse_once("pack evaluate", x)
         return self._run(lambda i, member: member.evaluate(x, y, verbose=0, **arguments), verbose)
 
     def predict(self, x: Any, *, verbose: Any = 0, **arguments: Any) -> np.ndarray:
@@ -157,7 +171,11 @@ class Pack:
         -------
         ndarray of shape (members, n, ...)
         """
-        return np.stack(self._run(lambda i, member: member.predict(x, verbose=0, **arguments), verbose))
+        _refuse_once("pack predict", x)
+        parts = self._run(lambda i, member: member.predict(x, verbose=0, **arguments), verbose)
+        for i, part in enumerate(parts):
+            check_alike(parts[0], part, i, "pack predict")
+        return np.stack(parts)
 
     def ensemble(self, weights: Any = None) -> Ensemble:
         """All members as one predictor, weighted alike or by `weights`, of shape (members,)."""
@@ -183,19 +201,18 @@ class Pack:
         size = positive(size, "pack select", "size")
         if score is None:
             score = self.members[0].loss
+        if score is None:
+            raise ValueError("[pack select] expected a score, or members that are compiled with a loss, received none.")
         measure = losses.get(score)
         chosen = greedy_selection(self.predict(x), lambda p: float(np.mean(np.asarray(measure(y, p)))), size)
         members = [i for i in range(len(self)) if chosen[i]]
         return Ensemble([self.members[i] for i in members], [chosen[i] for i in members])
 
     def _refuse_shared(self) -> None:
-        if not self.members:
-            raise ValueError("[pack] expected at least one member, received none.")
         owner: dict[int, int] = {}
         for i, member in enumerate(self.members):
-            if not isinstance(member, Model):
-                raise TypeError(f"[pack] expected models, received {type(member).__name__} as member {i}.")
-            for part in [*member.variables, *([] if member.optimizer is None else [member.optimizer])]:
+            unbuilt = [layer for layer in member._all_layers() if not layer.built]  # it may get weights yet
+            for part in [*member.variables, *unbuilt, *([] if member.optimizer is None else [member.optimizer])]:
                 first = owner.setdefault(id(part), i)
                 if first != i:
                     what = getattr(part, "path", None) or type(part).__name__
@@ -232,6 +249,15 @@ class Pack:
                         member.stop_training = member.stop_evaluating = True
                     left = wait(left, timeout=0.05).not_done
                 raise
+
+
+def _refuse_once(where: str, *data: Any) -> None:
+    for one in data:
+        if hasattr(one, "__next__"):
+            raise ValueError(
+                f"[{where}] expected arrays, or batches that every member can read from the first one on, received a "
+                f"{type(one).__name__}, of which each would get a part. Put it in arrays or a PyDataset."
+            )
 
 
 def _note(error: BaseException, text: str) -> None:

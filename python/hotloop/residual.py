@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def residual_mlp(
     if scheme not in SCHEMES:
         raise unknown_name("residual_mlp", scheme, list(SCHEMES))
     options = {"kernel_initializer": kernel_initializer, "dtype": dtype}
-    shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+    shape = tuple(input_shape) if isinstance(input_shape, Iterable) else (input_shape,)
     model = Sequential([Input(shape, dtype=dtype), Dense(width, hidden_activation, **options)], name=name)
     for _ in range(blocks):
         inside: list[Layer] = [Dense(width, hidden_activation, **options) for _ in range(layers_per_block - 1)]
@@ -99,12 +100,13 @@ def apply_fixup(model: Any) -> None:
     ----------
     model : Model
         Built. Its weights are drawn anew: of L blocks with m Dense layers each, the last layer of every block is zero,
-        the others are as their initialiser makes them, times L^(-1 / (2 m - 2)); the head is zero. Other layers stay.
+        the others are as their initialiser makes them, times L^(-1 / (2 m - 2)); the head is zero. Other layers
+        stay; pruning starts anew.
 
     Raises
     ------
     ValueError
-        If the model has no weights yet, or no `Residual` layer with a Dense one inside.
+        If the model has no weights yet, is quantized, or has no `Residual` layer with a Dense one inside.
 
     Notes
     -----
@@ -134,11 +136,18 @@ def apply_fixup(model: Any) -> None:
             f"[apply_fixup] expected a model that is built, with Residual layers and Dense ones inside, received "
             f"'{model.name}'."
         )
+    ends = [stack[-1] for stack in stacks] + [layer for layer in head_layers(model) if isinstance(layer, Dense)]
+    for layer in [*ends, *(layer for stack in stacks for layer in stack)]:
+        if layer.storage is not None:
+            raise ValueError(
+                f"[apply_fixup] expected layers that can be trained, received '{layer.name}', which is quantized."
+            )
     for stack in stacks:
         for layer in stack[:-1]:
             values = layer.kernel_initializer(layer.kernel.shape, layer.kernel.dtype)
             layer.kernel.assign(values * len(stacks) ** (-1 / (2 * len(stack) - 2)))
-    ends = [stack[-1] for stack in stacks] + [layer for layer in head_layers(model) if isinstance(layer, Dense)]
+            layer.kernel.keep_zeros = False
     for layer in ends:
         for variable in layer.weights:
             variable.assign(np.zeros(variable.shape, variable.dtype))
+            variable.keep_zeros = False  # or it would never learn

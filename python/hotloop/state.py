@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def get_state(model: Model) -> dict[str, Any]:
         "weights": arrays in the order of `weights`; "compile": arguments of `compile`, or None; "optimizer":
         None, or "iterations" and "slots", a dict of slot name to a list with an array (or None) for each weight;
         "training": the seed, the passes over data sets begun so far, and the calls in training mode; "keep_zeros": the
-        places of the weights that training keeps sparse.
+        places of the weights that training keeps sparse; "storage": `storage_of` the model.
         But for the arrays these are numbers, strings, lists and dicts.
     """
     with at_rest(model.weights):
@@ -53,6 +53,7 @@ def _state_at_rest(model: Model) -> dict[str, Any]:
         "optimizer": _optimizer_state(model),
         "training": {"seed": model._seed, "passes": model._passes, "calls": model._calls},
         "keep_zeros": [i for i, variable in enumerate(model.weights) if variable.keep_zeros],
+        "storage": storage_of(model),
     }
 
 
@@ -65,6 +66,7 @@ def set_state(model: Model, state: Mapping[str, Any]) -> None:
         If the weights do not fit.
     """
     build_inputs(model, state.get("inputs"))
+    store_alike(model, state.get("storage") or ())
     model.set_weights(state["weights"])
     kept = state.get("keep_zeros") or ()
     for i, variable in enumerate(model.weights):
@@ -82,6 +84,22 @@ def build_inputs(model: Model, inputs: Any) -> None:
     """Build a model that data built once, for the "inputs" of its state."""
     if model._inputs is None and inputs is not None:
         model._build_for(_symbols(inputs))
+
+
+def storage_of(model: Model) -> list[list[Any]]:
+    """Places of the layers that are quantized, and how, for a model whose "config" may not say so: with own classes."""
+    layers: list[Any] = model._all_layers()
+    if all(is_ours(type(layer)) for layer in layers):
+        return []
+    return [[i, layer.storage] for i, layer in enumerate(layers) if getattr(layer, "storage", None) is not None]
+
+
+def store_alike(model: Model, storage: Iterable[Any]) -> None:
+    """Quantize a model that is built as `storage_of` another one of the same layers says."""
+    layers: list[Any] = model._all_layers()
+    for place, mode in storage:
+        if layers[place].storage is None:
+            layers[place].quantize(mode)
 
 
 def rebuild(state: Mapping[str, Any]) -> Any:

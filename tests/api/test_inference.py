@@ -30,7 +30,7 @@ def classifier(rng, hidden=64):
 def test_the_smallest_within_the_budget_is_taken_and_the_model_stays_as_it_was(rng):
     model, x, y = classifier(rng)
     weights = model.get_weights()
-    small, report = model.optimize_for_inference(x, y, target="size", budget=2)
+    small, report = model.optimize_for_inference(x, y, target="size", budget=np.float32(2))
     assert report.after.name == "folded, int8"
     assert report.layers == {layer.name: "int8" for layer in model.layers if isinstance(layer, L.Dense)}
     assert report.after.bytes == min(one.bytes for one in report.candidates)

@@ -64,10 +64,16 @@ def test_an_attribute_that_is_not_there_is_blamed_on_the_constructor():
         _ = L.Dense(1).nothing
 
 
-@pytest.mark.parametrize("save", ["save", "save_weights"])
+@pytest.mark.parametrize("save", ["save", "save_weights", "export_c", "export_onnx"])
 def test_a_missing_folder_is_called_by_the_name_of_a_hidden_file(save, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"expected the folder '.*nowhere' to exist"):
         getattr(model(), save)(tmp_path / "nowhere" / "m.safetensors")
+
+
+@pytest.mark.parametrize("save", ["save", "save_weights"])
+def test_an_empty_file_name_fails_inside_pathlib(save):
+    with pytest.raises(ValueError, match=r"that ends in \.safetensors or .*, received ''\. Use 'model\.safetensors'"):
+        getattr(model(), save)("")
 
 
 @pytest.mark.parametrize("shuffle", [[[1], [1, 2]], np.arange(4), {}, None, 0.5, "rows", object()])

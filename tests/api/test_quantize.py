@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 
 import numpy as np
 import pytest
 
 import hotloop as keras
-from hotloop import pruning
+from hotloop import layers, pruning
 from hotloop.layers.quantization import abs_max_quantize
+from hotloop.saving import FormatError
 from hotloop.variable import rounded_to_bfloat16
 
 MODES = ("int8", "bfloat16", "float16")
@@ -281,3 +283,64 @@ def test_quantized_layers_stay_as_they_are_and_are_not_pruned(mode, x):
     assert copied(x).tobytes() == model(x).tobytes()
     with pytest.raises(ValueError, match="before `quantize`"):
         pruning.prune(model, 0.5)
+
+
+class Pair(layers.Layer):
+    """A layer whose configuration does not tell of the layers inside."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.second = layers.Dense(5, "relu"), layers.Dense(4)
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+
+class Own(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.pair, self.head = Pair(), keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+
+    def call(self, x):
+        return self.head(self.pair(x))
+
+
+@pytest.mark.parametrize("mode", ["int8", "bfloat16", "float16"])
+@pytest.mark.parametrize("make", [Own, lambda: keras.Sequential([keras.Input((6,)), Pair(), layers.Dense(2)])])
+def test_quantized_layers_inside_classes_of_ones_own_are_kept_by_files_and_copies(make, mode, tmp_path):
+    model = make()
+    x = np.random.default_rng(0).standard_normal((9, 6)).astype(np.float32)
+    model(x)
+    model.quantize(mode, filters=lambda layer: layer.units != 5)
+    model.save(tmp_path / "m.safetensors")
+    own = {"Own": Own, "Pair": Pair}
+    for copied in (
+        keras.models.load_model(tmp_path / "m.safetensors", custom_objects=own),
+        pickle.loads(pickle.dumps(model)),
+        copy.deepcopy(model),
+    ):
+        assert np.array_equal(copied.predict(x, verbose=0), model.predict(x, verbose=0))
+        assert [v.dtype for v in copied.weights] == [v.dtype for v in model.weights]
+    if model.layers[0].built and isinstance(model, keras.Sequential):
+        clone = keras.models.clone_model(model)
+        clone.set_weights(model.get_weights())
+        assert np.array_equal(clone.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("storage", [3, [3], [[99, "int8"]], [[0, "int8"]], [[2, "int9"]], [[2, []]], [[2, "int8", 1]]])
+def test_a_file_that_quantizes_what_it_has_not_is_refused(storage, tmp_path):
+    model = keras.Sequential([keras.Input((6,)), Pair()])
+    model.quantize("int8")
+    model.save(tmp_path / "m.safetensors")
+    raw = (tmp_path / "m.safetensors").read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + size])
+    [key] = [key for key, text in header["__metadata__"].items() if "storage" in text]
+    description = json.loads(header["__metadata__"][key])
+    assert description["storage"] == [[2, "int8"], [3, "int8"]]
+    header["__metadata__"][key] = json.dumps({**description, "storage": storage})
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    (tmp_path / "m.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + size :])
+    with pytest.raises(FormatError):
+        keras.models.load_model(tmp_path / "m.safetensors", custom_objects={"Pair": Pair})

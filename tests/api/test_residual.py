@@ -131,7 +131,11 @@ def test_fixup_scales_by_depth_and_begins_at_zero(m):
         (lambda: layers.Residual([]), TypeError, "expected a list of layers"),
         (lambda: layers.Residual([3]), TypeError, r"expected a list of layers, received \[3\]"),
         (lambda: layers.Residual([layers.Dense(3)])(X), ValueError, r"give back the shape \(None, 8\), received"),
-        (lambda: layers.LayerScale("a"), TypeError, "init_values as a number"),
+        (lambda: layers.LayerScale("a"), TypeError, "init_values as a finite number"),
+        (lambda: layers.LayerScale(None), TypeError, "init_values as a finite number"),
+        (lambda: layers.LayerScale(np.nan), ValueError, "init_values as a finite number"),
+        (lambda: layers.Residual(None), TypeError, "expected a list of layers, received None"),
+        (lambda: residual_mlp(None, 4, 1, 1), ValueError, "every axis of shape to be an integer"),
         (lambda: residual_mlp(8, 4, 0, 1), ValueError, "blocks"),
         (lambda: residual_mlp(8, 4, 1, 1, layers_per_block=0), ValueError, "layers_per_block"),
         (lambda: residual_mlp(8, 4, 1, 1, scheme="fixed"), ValueError, "'fixed'"),
@@ -142,6 +146,48 @@ def test_fixup_scales_by_depth_and_begins_at_zero(m):
 def test_blocks_that_cannot_be_are_refused(act, error, message):
     with pytest.raises(error, match=message):
         act()
+
+
+def test_the_width_of_an_input_may_be_a_number_of_numpy():
+    assert residual_mlp(np.int64(4), 4, 1, 1).input_shape == (None, 4)
+
+
+def test_a_quantized_stack_is_not_begun_anew():
+    model = residual_mlp(8, 16, 2, 3)
+    model.quantize("int8")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"layers that can be trained, received .* which is quantized"):
+        apply_fixup(model)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("scope", ["layer", "global"])
+@pytest.mark.parametrize("first", ["prune", "fixup"])
+def test_kernels_that_begin_as_zeros_learn_in_a_pruned_model(first, scope):
+    model = residual_mlp(8, 16, 2, 3, scheme="none")
+    steps = [lambda: keras.pruning.prune(model, 0.5, scope=scope), lambda: apply_fixup(model)]
+    for step in steps if first == "prune" else reversed(steps):
+        step()
+    model.compile("adam", LOSS)
+    model.fit(X, Y, epochs=3, verbose=0)
+    zeros = [float((w == 0).mean()) for w in model.get_weights() if w.ndim == 2]
+    assert all(zeros[i] < 0.1 for i in (2, 4, 5)), zeros
+
+
+def test_a_schedule_prunes_kernels_that_begin_as_zeros_once_they_have_learnt():
+    model = residual_mlp(8, 16, 2, 3)
+    model.compile("adam", LOSS)
+    schedule = keras.pruning.ConstantSparsity(0.5, begin_step=0, frequency=10)
+    model.fit(X, Y, batch_size=32, epochs=3, verbose=0, callbacks=[keras.callbacks.Pruning(schedule)])
+    zeros = [float((w == 0).mean()) for w in model.get_weights() if w.ndim == 2]
+    np.testing.assert_allclose(zeros, 0.5, atol=0.05)
+
+
+def test_nothing_but_zeros_is_not_pruned():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, kernel_initializer="zeros")])
+    for scope in ("layer", "global"):
+        keras.pruning.prune(model, 0.5, scope=scope)
+    assert not keras.pruning.is_pruned(model)
 
 
 def test_the_example_shows_what_reaches_each_depth(tmp_path, monkeypatch, capsys):

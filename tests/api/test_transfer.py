@@ -288,7 +288,15 @@ def test_an_interrupted_unfreezing_goes_on_to_the_same_bits(tmp_path, save_freq,
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"layers_per_stage": 0}, {"epochs_per_stage": 1.5}, {"rate_decay": 0.0}, {"rate_decay": 1.5}, {"rate_decay": "a"}],
+    [
+        {"layers_per_stage": 0},
+        {"epochs_per_stage": 1.5},
+        {"rate_decay": 0.0},
+        {"rate_decay": 1.5},
+        {"rate_decay": "a"},
+        {"rate_decay": None},
+        {"rate_decay": np.nan},
+    ],
 )
 def test_arguments_out_of_range_are_refused(arguments):
     with pytest.raises(ValueError, match=r"\[GradualUnfreezing\] expected " + next(iter(arguments))):
@@ -300,3 +308,13 @@ def test_a_model_without_weights_has_nothing_to_thaw():
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match="expected a model with weights"):
         model.fit(X, X, verbose=0, callbacks=[GradualUnfreezing()])
+
+
+def test_rates_that_names_cannot_tell_apart_are_refused():
+    bodies = [keras.Sequential([keras.Input((4,)), layers.Dense(4, name="same")]) for _ in range(2)]
+    model = keras.Sequential([keras.Input((4,)), *bodies, layers.Dense(3)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 4)), np.ones((4, 3))
+    with pytest.raises(ValueError, match=r"layers of different names .* several called 'same'"):
+        model.fit(x, y, verbose=0, callbacks=[GradualUnfreezing(rate_decay=0.5)])
+    model.fit(x, y, verbose=0, callbacks=[GradualUnfreezing()])

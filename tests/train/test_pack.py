@@ -165,3 +165,88 @@ def test_greedy_selection_is_no_worse_than_the_best_member_and_takes_what_helps(
     loss = keras.losses.BinaryCrossentropy()
     best = min(float(loss(Y, p)) for p in pack.predict(X))
     assert float(loss(Y, pack.select(X, Y, size=5).predict(X))) <= best + 1e-6
+
+
+def test_members_that_cannot_be_averaged_are_refused_by_name():
+    one, three = make(1), keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+    x = keras.Input((6,))
+    double = keras.Model(x, {"a": keras.layers.Dense(1)(x), "b": keras.layers.Dense(1)(x)})
+    for members, message in (
+        ([one, three], "outputs of one shape, received .300, 1. of member 0 and .300, 3. of member 1"),
+        ([one, double], "one output, received one with 2 as member 1"),
+        ([double], "one output, received one with 2 as member 0"),
+    ):
+        for call in (keras.Ensemble(members).predict, keras.Ensemble(members).vote, keras.Pack(members).predict):
+            with pytest.raises(ValueError, match=message):
+                call(X)
+    for kind in (keras.Ensemble, keras.Pack):
+        with pytest.raises(TypeError, match="expected a list of models, received Sequential"):
+            kind(one)
+        with pytest.raises(TypeError, match="expected models, received int as member 1"):
+            kind([one, 3])
+    with pytest.raises(ValueError, match="1 weights that are not negative, received 'ab'"):
+        keras.Ensemble([one], weights="ab")
+
+
+def test_a_selection_without_a_score_says_so():
+    pack = keras.Pack([make(1), make(2)])
+    for member in pack:
+        member.set_weights([a * np.nan for a in member.get_weights()])
+    with pytest.raises(ValueError, match="a member whose score is a number"):
+        pack.select(X, Y)
+    with pytest.raises(ValueError, match="compiled with a loss, received none"):
+        keras.Pack([keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])]).select(X, Y)
+
+
+def test_members_do_not_share_a_layer_that_gets_its_weights_in_training():
+    shared = keras.layers.Dense(3)
+    members = [keras.Sequential([shared, keras.layers.Dense(1)]) for _ in range(2)]
+    with pytest.raises(ValueError, match="members 0 and 1 share Dense"):
+        keras.Pack(members)
+
+
+def test_members_do_not_share_out_the_batches_of_one_generator():
+    def batches():
+        yield from [(X[:100], Y[:100])] * 3
+
+    pack = keras.Pack([make(1), make(2)])
+    before = [member.get_weights() for member in pack]
+    with pytest.raises(ValueError, match="received a generator, of which each would get a part"):
+        pack.fit(batches(), verbose=0)
+    with pytest.raises(ValueError, match="received a generator"):
+        pack.fit(X, Y, validation_data=batches(), verbose=0)
+    with pytest.raises(ValueError, match="received a generator"):
+        pack.evaluate(batches())
+    assert all(
+        np.array_equal(a, b)
+        for m, old in zip(pack, before, strict=True)
+        for a, b in zip(m.get_weights(), old, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda at: keras.callbacks.ModelCheckpoint(f"{at}.safetensors"),
+        keras.callbacks.BackupAndRestore,
+        keras.callbacks.CSVLogger,
+        keras.callbacks.TensorBoard,
+    ],
+)
+def test_members_do_not_write_over_the_files_of_each_other(write, tmp_path):
+    pack = keras.Pack([make(1), make(2)])
+    with pytest.raises(ValueError, match=r"files of its own for each of 2 members, received one \w+ for all"):
+        pack.fit(X, Y, verbose=0, callbacks=[write(str(tmp_path / "one"))])
+    assert not list(tmp_path.iterdir())
+    pack.fit(X, Y, verbose=0, callbacks=lambda i: [write(str(tmp_path / str(i)))])
+    keras.Pack([make(1)]).fit(X, Y, verbose=0, callbacks=[write(str(tmp_path / "one"))])
+
+
+def test_members_do_not_go_on_from_one_file(tmp_path):
+    path = str(tmp_path / "one.safetensors")
+    model = make(1)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[keras.callbacks.ModelCheckpoint(path)])
+    pack = keras.Pack([make(2), make(3)])
+    with pytest.raises(ValueError, match="received one to resume all of them from"):
+        pack.fit(X, Y, epochs=3, verbose=0, resume=path)
+    keras.Pack([make(2)]).fit(X, Y, epochs=3, verbose=0, resume=path)

@@ -252,3 +252,11 @@ def test_a_run_killed_at_random_moments_ends_with_other_bits(tmp_path, request):
                 break
         assert ended == whole
         assert kills
+
+
+@pytest.mark.parametrize("resume", [True, 3, ["a.safetensors"]])
+def test_a_resume_that_names_no_file_is_refused(resume):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r"resume to be the name of a file .* initial_epoch"):
+        model.fit(np.ones((4, 2)), np.ones(4), verbose=0, resume=resume)

@@ -37,6 +37,7 @@ class BackupAndRestore(Callback):
     """
 
     saves = True
+    writes = True
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class Callback(Checked):
     model: Any = None
     params: Mapping[str, Any] = {}
     saves = False  # whether it writes the state of training, and is therefore called after the others
+    writes = False  # whether it has a file or folder of its own, which is for one training
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint is to keep: numbers, strings, None, lists and dicts of them, and lists of arrays."""

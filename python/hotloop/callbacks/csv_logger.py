@@ -30,6 +30,8 @@ class CSVLogger(Callback):
     >>> log = CSVLogger("training.csv")
     """
 
+    writes = True
+
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
         if not isinstance(separator, str) or len(separator) != 1:
             raise ValueError(f"[CSVLogger] expected separator to be one character, received {separator!r}.")

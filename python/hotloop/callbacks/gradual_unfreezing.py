@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from ..data import positive
 from ..layers.layer import Layer
@@ -31,8 +32,8 @@ class GradualUnfreezing(Callback):
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments of other types or out of range.
+    ValueError
+        For arguments of other types or out of range; in `fit`, for layers with other rates and the same name.
 
     Notes
     -----
@@ -62,7 +63,11 @@ class GradualUnfreezing(Callback):
     def __init__(self, layers_per_stage: int = 1, epochs_per_stage: int = 1, rate_decay: float = 1.0) -> None:
         self.layers_per_stage = positive(layers_per_stage, "GradualUnfreezing", "layers_per_stage")
         self.epochs_per_stage = positive(epochs_per_stage, "GradualUnfreezing", "epochs_per_stage")
-        if isinstance(rate_decay, (bool, str)) or not math.isfinite(rate_decay) or not 0 < rate_decay <= 1:
+        if (
+            isinstance(rate_decay, bool)
+            or not isinstance(rate_decay, (float, int, np.floating))
+            or not 0 < rate_decay <= 1
+        ):
             raise ValueError(f"[GradualUnfreezing] expected rate_decay in (0, 1], received {rate_decay!r}.")
         self.rate_decay = float(rate_decay)
         self.groups: list[list[Layer]] = []
@@ -71,12 +76,7 @@ class GradualUnfreezing(Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         self.groups = groups_of(self.model)
         if self.rate_decay < 1:
-            factors = {
-                f"^{re.escape(variable.path.rsplit('/', 1)[0])}/": self.rate_decay**depth
-                for depth, group in enumerate(self.groups)
-                for layer in group
-                for variable in layer.weights
-            }
+            factors = self._factors()
             optimizer = self.model.optimizer
             given = {name: factor for name, factor in optimizer.learning_rate_factors.items() if name not in factors}
             optimizer.learning_rate_factors = {**factors, **given}
@@ -95,6 +95,18 @@ class GradualUnfreezing(Callback):
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._stage = state["stage"]
         self._freeze()
+
+    def _factors(self) -> dict[str, float]:
+        factors: dict[str, float] = {}
+        for depth, group in enumerate(self.groups):
+            for path in (variable.path.rsplit("/", 1)[0] for layer in group for variable in layer.weights):
+                factor = self.rate_decay**depth
+                if factors.setdefault(f"^{re.escape(path)}/", factor) != factor:
+                    raise ValueError(
+                        "[GradualUnfreezing] expected layers of different names where their rates differ, received "
+                        f"several called '{path}'. Name them apart, or leave rate_decay at 1."
+                    )
+        return factors
 
     def _freeze(self) -> None:
         thawed = 1 + self._stage * self.layers_per_stage

@@ -53,6 +53,7 @@ class ModelCheckpoint(Monitoring):
     """
 
     saves = True
+    writes = True
 
     def __init__(
         self,

@@ -51,6 +51,8 @@ class TensorBoard(Callback):
     >>> board = TensorBoard("logs", histogram_freq=1)
     """
 
+    writes = True
+
     def __init__(
         self,
         log_dir: Any = "logs",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,9 +40,13 @@ class LayerScale(Layer):
 
     def __init__(self, init_values: float = 1e-4, scalar: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if isinstance(init_values, (bool, str)):
-            raise TypeError(f"[LayerScale '{self.name}'] expected init_values as a number, received {init_values!r}.")
-        self.init_values, self.scalar = float(init_values), bool(scalar)
+        value: Any = init_values
+        number = float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else None
+        if number is None or not math.isfinite(number):
+            raise (TypeError if number is None else ValueError)(
+                f"[LayerScale '{self.name}'] expected init_values as a finite number, received {init_values!r}."
+            )
+        self.init_values, self.scalar = number, bool(scalar)
 
     def build(self, input_shape: Any) -> None:
         if len(input_shape) < 2:
@@ -89,7 +95,7 @@ class Residual(Layer):
 
     def __init__(self, layers: Iterable[Layer], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.layers = [layers] if isinstance(layers, Layer) else list(layers)
+        self.layers = list(layers) if isinstance(layers, Iterable) else [layers]
         if not self.layers or not all(isinstance(layer, Layer) for layer in self.layers):
             raise TypeError(f"[Residual '{self.name}'] expected a list of layers, received {layers!r}.")
 

@@ -56,8 +56,10 @@ def prune(
     Notes
     -----
     Where a weight of a pruned kernel is 0 before an update it is 0 after it, in running averages too; its gradient
-    counts as 0 in norms for clipping. `Variable.keep_zeros` is the flag; native files, `clone_model`, copies and pickle
-    keep it. Pruned in small steps while it trains, a model loses less: `callbacks.Pruning`.
+    counts as 0 in norms for clipping. A kernel that begins as zeros alone (`models.apply_fixup`) is left free until it
+    has learnt what is small: prune it after some training. `Variable.keep_zeros` is the flag; native files,
+    `clone_model`, copies and pickle keep it. Pruned in small steps while it trains, a model loses less:
+    `callbacks.Pruning`.
 
     Han et al., "Learning both weights and connections for efficient neural networks", NeurIPS 2015. Blocks: Gray et
     al., "GPU kernels for block-sparse weights", 2017.
@@ -158,11 +160,12 @@ def _layer_of(layer: Any, layers: Sequence[Layer], where: str) -> Layer:
 
 
 def prune_variables(variables: Sequence[Variable], share: float, block: tuple[int, int], scope: str, norm: int) -> None:
-    """Set the smallest blocks of these matrices to zero, and keep them so."""
+    """Set the smallest blocks of these matrices to zero, and keep them so; those that begin as zeros have none."""
     with at_rest(variables):
+        variables = [variable for variable in variables if variable.keep_zeros or variable.numpy().any()]
         values = [variable.numpy() for variable in variables]
         scored = [_scores(value, block, norm) for value in values]
-        groups = [range(len(values))] if scope == "global" else [[i] for i in range(len(values))]
+        groups = [range(len(values))] if scope == "global" and values else [[i] for i in range(len(values))]
         for group in groups:
             scores = np.concatenate([scored[i][0].ravel() for i in group])
             sizes = np.concatenate([scored[i][1].ravel() for i in group])

@@ -22,6 +22,15 @@ def sync_directory(folder: Path) -> None:
         os.close(handle)
 
 
+def check_folder(path: str | os.PathLike[str], where: str) -> None:
+    """Refuse a file in a folder that does not exist."""
+    target = Path(os.fsdecode(path))
+    if not target.resolve().parent.is_dir():
+        raise FileNotFoundError(
+            f"[{where} '{target}'] expected the folder '{target.parent}' to exist, received none. Make it first."
+        )
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A new, empty file beside `path` to write into; it takes `path`'s place when the block ends well.
@@ -45,6 +54,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     if os.fspath(path) in ("", b""):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     target = Path(os.fsdecode(os.path.realpath(path)))
+    check_folder(path, "write")
     scratch = target.with_name(f".{os.getpid()}.{next(_serial)}.tmp")  # short: names have limits
     with open(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb") as stream:
         mode = os.fstat(stream.fileno()).st_mode

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..identifiers import custom_object_scope
+from ..variable import COMPACT
 from . import keras_files
 from .allowance import Allowance
 from .format import FormatError, Header, open_file, read_tensor, refusal
@@ -50,12 +51,13 @@ def model_of(description: Mapping[str, Any], custom_objects: Mapping[str, type] 
 
 
 def _build(description: dict[str, Any], custom_objects: Mapping[str, type] | None) -> Any:
-    from ..state import build_inputs
+    from ..state import build_inputs, store_alike
 
     model = model_of(description, custom_objects)
     if description["inputs"] is not None and model.built:
         raise ValueError("inputs for a model that has its own")
     build_inputs(model, description["inputs"])
+    store_alike(model, description.get("storage", []))
     return model
 
 
@@ -90,7 +92,8 @@ def _load(
         if description["kind"] != "model":
             raise refusal(path, "a file of a whole model", "one of weights alone; use model.load_weights")
         kinds = _kinds(header, description)
-        limit = Allowance(kinds, os.fstat(stream.fileno()).st_size)
+        first = [(shape, "float32") for shape, dtype in kinds if dtype in COMPACT and description.get("storage")]
+        limit = Allowance(kinds + first, os.fstat(stream.fileno()).st_size)
         with refusing(path), custom_object_scope(custom_objects):
             with limit.bounding():
                 model = _build(description, custom_objects)

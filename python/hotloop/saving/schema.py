@@ -9,7 +9,7 @@ from .format import Header, parse_description, refusal
 FORMAT_VERSION = 1
 _WEIGHTS_KEYS = {"format_version", "hotloop_version", "kind", "weights"}
 _MODEL_KEYS = _WEIGHTS_KEYS | {"class_name", "config", "inputs", "compile", "optimizer", "training", "table"}
-_OPTIONAL_KEYS = {"fit", "keep_zeros", "bfloat16"}
+_OPTIONAL_KEYS = {"fit", "keep_zeros", "storage", "bfloat16"}
 _DTYPES = {
     "F16": "float16",
     "F32": "float32",
@@ -50,6 +50,8 @@ def checked_description(header: Header, path: object) -> dict[str, Any]:
     kept = description.get("keep_zeros", [])
     if not isinstance(kept, list) or not all(type(i) is int and 0 <= i < len(names) for i in kept):
         raise refusal(path, f"places of at most {len(names)} weights under keep_zeros", repr(kept)[:80])
+    if not isinstance(description.get("storage", []), list):
+        raise refusal(path, "places of layers under storage", repr(description["storage"])[:80])
     halves = description.get("bfloat16", [])
     if not isinstance(halves, list) or not all(
         name in names and kind_of(header, name)[1] == "uint16" for name in halves

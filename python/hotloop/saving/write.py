@@ -15,6 +15,7 @@ import numpy as np
 from .. import activations, constraints, initializers
 from ..state import custom_classes
 from . import keras_files
+from .atomic import check_folder
 from .format import write_file
 from .keras_config import model_to_keras
 from .resuming import state_of_fit
@@ -30,10 +31,7 @@ SUFFIX = ".safetensors"
 def _target(path: str | os.PathLike[str], overwrite: bool, weights_only: bool = False) -> Path:
     target = Path(path)
     check_ending(path, f"save '{target}'", weights_only)
-    if not target.resolve().parent.is_dir():
-        raise FileNotFoundError(
-            f"[save '{target}'] expected the folder '{target.parent}' to exist, received none. Make it first."
-        )
+    check_folder(path, "save")
     if not overwrite and target.exists():
         raise FileExistsError(f"[save '{target}'] expected no such file, because overwrite is False.")
     return target
@@ -46,7 +44,7 @@ def check_ending(path: str | os.PathLike[str], where: str, weights_only: bool = 
     if not target.name.endswith(endings) or (not weights_only and target.name.endswith(".weights.h5")):
         raise ValueError(
             f"[{where}] expected a file name that ends in {' or '.join(endings)}, received '{target.name}'. "
-            f"Use '{target.with_suffix(SUFFIX).name}'."
+            f"Use '{target.stem or 'model'}{SUFFIX}'."
         )
 
 
@@ -167,7 +165,7 @@ def save_model(
         "optimizer": optimizer,
         "table": None if table is None else table.to_dict(),
         **_in_bfloat16(model, tensors, names),
-        **({"keep_zeros": state["keep_zeros"]} if state["keep_zeros"] else {}),
+        **{key: state[key] for key in ("keep_zeros", "storage") if state[key]},
         **({} if fit is None else {"fit": fit}),
     }
     write_file(target, tensors, _plain(description))

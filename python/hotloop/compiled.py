@@ -197,20 +197,30 @@ class Compiled:
         return [term.node for resolved in self._resolved.values() for term in resolved.metrics]
 
     def resolve(
-        self, names: Sequence[str], shapes: Sequence[tuple[Any, ...]], targets: Sequence[tuple[Any, ...] | None]
+        self,
+        names: Sequence[str],
+        shapes: Sequence[tuple[Any, ...]],
+        targets: Sequence[tuple[Any, ...] | None],
+        keyed: bool,
     ) -> Resolved:
-        """The terms for outputs of these names and shapes and targets of these shapes (batch axis first, None)."""
-        key = (tuple(names), tuple(shapes), tuple(targets))
+        """The terms for outputs of these names and shapes and targets of these shapes (batch axis first, None).
+
+        The losses of `keyed` outputs, which are a dict, come in the order in which `compile` was given them.
+        """
+        key = (tuple(names), tuple(shapes), tuple(targets), keyed)
         if key not in self._resolved:
             self._resolved[key] = self._resolve(*key)
         self.last = self._resolved[key]
         return self.last
 
-    def _resolve(self, names: tuple, shapes: tuple, targets: tuple) -> Resolved:
+    def _resolve(self, names: tuple, shapes: tuple, targets: tuple, keyed: bool) -> Resolved:
         result = Resolved(names)
         taken = {"loss"}
         several = len(names) > 1
-        for i, (loss, weight) in enumerate(self._losses_of(names)):
+        losses = self._losses_of(names)
+        as_given = [names.index(name) for name in self.loss] if keyed and isinstance(self.loss, dict) else None
+        for i in as_given or range(len(names)):
+            loss, weight = losses[i]
             if loss is not None:
                 target = _known(targets[i], shapes[i])
                 loss = losses_module.resolve(loss, target, shapes[i])
@@ -221,9 +231,10 @@ class Compiled:
                 for item in items:
                     target = _known(targets[i], shapes[i])
                     metric = metrics_module.resolve(item, target, shapes[i])
-                    name = f"{names[i]}_{metric.name}" if several else metric.name
+                    output = f"{names[i]}_" if several else ""
+                    name = f"{output}{metric.name}"
                     if what == "weighted_metrics" and name in taken:
-                        name = f"weighted_{name}"
+                        name = f"{output}weighted_{metric.name}"
                     weighted = what == "weighted_metrics"
                     unused = _unused(name, taken)
                     rows = 0 if metric.own else metric.rows(shapes[i])  # of one's own: known when it is traced

@@ -38,7 +38,6 @@ class Functional(Model):
         self._inputs, self._outputs = inputs, outputs
         self._order = _nodes_in_order(flatten(inputs), flatten(outputs))
         self._operations = _operations_by_depth(flatten(outputs), self._order)
-        self._operations = _operations_by_depth(flatten(outputs), self._order)
         self._layers = [operation for operation in self._operations if isinstance(operation, Layer)]
         names: dict[str, Any] = {}
         for layer in self._layers:
@@ -268,9 +267,9 @@ def _operations_by_depth(outputs: list[KerasTensor], order: list[Node]) -> list[
 
 
 def _output_names(outputs: Any) -> list[str]:
-    """A dict's keys, or the names of the layers that make the outputs, told apart by _1, _2, ..."""
+    """A dict's sorted keys, or the names of the layers that make the outputs, told apart by _1, _2, ..."""
     if isinstance(outputs, dict):
-        return list(outputs)
+        return sorted(outputs)
     names: list[str] = []
     for tensor in flatten(outputs):
         base = tensor.node.operation.name

@@ -243,7 +243,7 @@ class Model(Training, Layer):
         >>> model.replace_head(1, "sigmoid").output_shape
         (None, 1)
         >>> model.replace_head({"kind": 5, "age": 1}, {"kind": "softmax"}).output_shape
-        {'kind': (None, 5), 'age': (None, 1)}
+        {'age': (None, 1), 'kind': (None, 5)}
         """
         from .transfer import replace_head
 

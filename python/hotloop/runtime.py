@@ -226,7 +226,7 @@ class Runtime:
         resolved = self._terms.get(key)
         if resolved is None:
             shapes = [tensor.shape for tensor in self.outputs]
-            resolved = compiled.resolve(names, shapes, targets)
+            resolved = compiled.resolve(names, shapes, targets, isinstance(self._outputs, dict))
             if is_overridden(self, "compute_loss"):
                 resolved = OwnLoss(cast("Training", self), resolved, targets)
             for i in sorted(resolved.targets()):

@@ -564,7 +564,9 @@ class Training(Population, Differentiation, Exporting):
         compiled, names = self._require(where), self.output_names
         targets = target_columns(y, names, None, self._dtype_now(), where)
         shapes = tuple((None, *targets["y", i].shape[1:]) if ("y", i) in targets else None for i in range(len(names)))
-        resolved = compiled.resolve(names, [tensor.shape for tensor in self.outputs], shapes)
+        resolved = compiled.resolve(
+            names, [tensor.shape for tensor in self.outputs], shapes, isinstance(self._outputs, dict)
+        )
         absent = sorted(i for i in resolved.targets() if ("y", i) not in targets)
         if absent:
             raise ValueError(f"[{where}] expected y for output '{names[absent[0]]}', received none.")

@@ -1,4 +1,7 @@
-"""Nested lists, tuples and dicts of things: what several inputs and outputs come in."""
+"""Nested lists, tuples and dicts of things: what several inputs and outputs come in.
+
+A dict's leaves come in the order of its sorted keys, as in Keras: its files number layers of one kind in that order.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import Any
 
 
 def flatten(structure: Any) -> list[Any]:
-    """Leaves in order; a dict's in the order of its keys. None is a leaf."""
+    """Leaves in order. None is a leaf."""
     if isinstance(structure, dict):
-        structure = structure.values()
+        structure = [structure[key] for key in sorted(structure)]
     elif not isinstance(structure, (list, tuple)):
         return [structure]
     return [leaf for item in structure for leaf in flatten(item)]
@@ -18,7 +21,7 @@ def flatten(structure: Any) -> list[Any]:
 def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     """The same structure with every leaf replaced by `function(leaf)`."""
     if isinstance(structure, dict):
-        return {key: map_structure(function, value) for key, value in structure.items()}
+        return {key: map_structure(function, structure[key]) for key in sorted(structure)}
     if isinstance(structure, (list, tuple)):
         items = [map_structure(function, item) for item in structure]
         return items if isinstance(structure, list) else tuple(items)

@@ -274,3 +274,30 @@ def test_a_class_of_ones_own_goes_both_ways(tmp_path):
     ours.save(tmp_path / "ours.keras")
     again = keras.models.load_model(tmp_path / "ours.keras", custom_objects={"Scaled": Scaled})
     np.testing.assert_allclose(predictions(again), predictions(ours), atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5"])
+def test_heads_of_a_dict_keep_their_places(suffix, tmp_path):
+    """Files number layers of one kind, in the order of a dict's sorted keys: here the order of writing is another."""
+
+    def make(k):
+        left, right = k.Input((2,), name="left"), k.Input((2,), name="right")
+        hidden = k.layers.Concatenate()([right, left])
+        heads = {name: k.layers.Dense(1, name=name)(hidden) for name in ("price", "age")}
+        model = k.Model({"right": right, "left": left}, heads)
+        model.compile("sgd", {"price": "mse", "age": "mae"}, metrics={"price": ["mae"], "age": ["mse"]})
+        return model
+
+    x, y = {"left": X[:, :2], "right": X[:, 2:]}, {"price": X[:, :1], "age": Y[:, :1]}
+    ours, theirs = make(hotloop), make(keras)
+    (theirs.save_weights if "weights" in suffix else theirs.save)(tmp_path / f"theirs{suffix}")
+    ours.load_weights(tmp_path / f"theirs{suffix}")
+    loaded = [ours] if "weights" in suffix else [ours, hotloop.models.load_model(tmp_path / f"theirs{suffix}")]
+    wanted = theirs.predict(x, verbose=0)
+    for model in loaded:
+        found = model.predict(x, verbose=0)
+        assert list(found) == list(wanted) == ["age", "price"]
+        for name in wanted:
+            np.testing.assert_allclose(found[name], wanted[name], atol=1e-6)
+        assert [layer.name for layer in model.layers][-2:] == [layer.name for layer in theirs.layers][-2:]
+    np.testing.assert_allclose(ours.evaluate(x, y, verbose=0), theirs.evaluate(x, y, verbose=0), rtol=1e-5)

@@ -65,6 +65,18 @@ def test_losses_of_two_outputs_are_reported_unweighted_and_added_weighted():
     assert "val_a_loss" in history
 
 
+def test_losses_of_a_dict_are_reported_in_the_order_of_compile_and_outputs_in_that_of_the_alphabet():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, {name: keras.layers.Dense(2, name=name)(inputs) for name in ("b", "a")})
+    metrics = {"a": ["mae"], "b": ["mse"]}
+    model.compile("sgd", {"b": "mse", "a": "mae"}, metrics=metrics, weighted_metrics=metrics)
+    values = model.evaluate(X, [Y, Y], verbose=0, return_dict=True)
+    names = ["loss", "b_loss", "a_loss", "a_mae", "a_weighted_mae", "b_mse", "b_weighted_mse"]
+    assert model.evaluate(X, {"a": Y, "b": Y}, verbose=0) == [values[name] for name in names]
+    assert list(model.predict(X, verbose=0)) == model.output_names == ["a", "b"]
+    assert [layer.name for layer in model.layers][1:] == ["a", "b"]
+
+
 def test_evaluation_and_prediction_leave_the_model_alone():
     model = build(dropout=0.5)
     model.fit(X, Y, verbose=0)
